@@ -1,0 +1,27 @@
+//! The one source of time.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use super::Timestamp;
+
+/// The future of a wait: ready at or after its time.
+pub type Wait<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// The one source of time. Everything that waits, waits here, so that a test's clock can be moved instead of waited for.
+///
+/// - `now` never depends on the local time zone.
+/// - `wait_until` is ready at once if the time has come, and may be dropped at any point.
+pub trait Clock: Send + Sync + 'static {
+    /// The present, naive UTC.
+    fn now(&self) -> Timestamp;
+
+    /// Waits until `now` is at least `at`.
+    fn wait_until(&self, at: Timestamp) -> Wait<'_>;
+
+    /// Follows a database's clock: `offset_micros` is what must be added to this machine's clock (C-X2). Clocks that are moved
+    /// by hand ignore it, as this default does.
+    fn follow(&self, offset_micros: i64) {
+        let _ = offset_micros;
+    }
+}

@@ -1,0 +1,82 @@
+//! `cargo xtask test`: every test of the workspace, then every example in its docs, and one total of both.
+
+use crate::Result;
+use crate::cargo;
+use crate::libtest::{Case, Totals, Verdict};
+
+/// Runs the tests whose names match `filter` (all, if empty) with their output passed through.
+///
+/// A failed test is an error, and so is a run without any. Doc tests are not run after failed tests.
+pub(crate) fn run(filter: &[String]) -> Result<Totals> {
+    let root = cargo::root()?;
+    let mut totals = Totals::default();
+    for targets in ["--all-targets", "--doc"] {
+        let arguments = ["test", "--workspace", "--no-fail-fast", targets, "--"];
+        let mut command = cargo::cargo(&root, arguments);
+        command.args(filter);
+        let mut failing = Vec::new();
+        let status = cargo::stream(&mut command, |line| {
+            println!("{line}");
+            if let Some(some) = Totals::parse(line) {
+                totals += some;
+            }
+            failing.extend(Case::parse(line).filter(|case| case.verdict == Verdict::Failed));
+        })?;
+        if !failing.is_empty() {
+            println!("\n{totals}:");
+            failing.iter().for_each(|case| println!("  {}", case.name));
+        }
+        cargo::succeeded(&command, status)?;
+    }
+    if totals.ignored > 0 {
+        println!("\n{} ignored", totals.ignored);
+    }
+    accepted(totals)
+}
+
+/// `totals` if they are those of a success: something ran and nothing failed.
+fn accepted(totals: Totals) -> Result<Totals> {
+    match totals {
+        Totals {
+            passed: 0,
+            failed: 0,
+            ..
+        } => Err("no test ran: the filter fits none".into()),
+        Totals { failed: 0, .. } => Ok(totals),
+        _ => Err(totals.to_string().into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_run_is_no_success() {
+        assert!(accepted(Totals::default()).is_err());
+        assert!(
+            accepted(Totals {
+                passed: 0,
+                failed: 0,
+                ignored: 9
+            })
+            .is_err()
+        );
+        assert!(
+            accepted(Totals {
+                passed: 3,
+                failed: 1,
+                ignored: 0
+            })
+            .is_err()
+        );
+        assert!(
+            accepted(Totals {
+                passed: 3,
+                failed: 0,
+                ignored: 1
+            })
+            .is_ok()
+        );
+    }
+}
