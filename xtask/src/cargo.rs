@@ -8,8 +8,8 @@ use std::process::{Command, ExitStatus, Stdio};
 
 /// The root of the workspace: the folder above this crate, where cargo says it is now.
 pub(crate) fn root() -> Result<PathBuf> {
-    let here = std::env::var_os("CARGO_MANIFEST_DIR")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    let here =
+        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     match here.parent() {
         Some(root) => Ok(root.to_owned()),
         None => Err(format!("{} has no folder above it", here.display()).into()),
@@ -17,10 +17,7 @@ pub(crate) fn root() -> Result<PathBuf> {
 }
 
 /// `cargo` with `arguments`, in `root`. The same cargo that runs this program, so that toolchains do not mix.
-pub(crate) fn cargo(
-    root: &Path,
-    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
-) -> Command {
+pub(crate) fn cargo(root: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root);
     command
@@ -28,18 +25,13 @@ pub(crate) fn cargo(
 
 /// Runs `command` with its output passed through; an exit code other than zero is an error.
 pub(crate) fn run(command: &mut Command) -> Result {
-    let status = command
-        .status()
-        .map_err(|error| unstarted(command, &error))?;
+    let status = command.status().map_err(|error| unstarted(command, &error))?;
     succeeded(command, status)
 }
 
 /// Runs `command` and gives its output to `each`, line by line as it comes. Its errors are passed through.
 pub(crate) fn stream(command: &mut Command, mut each: impl FnMut(&str)) -> Result<ExitStatus> {
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| unstarted(command, &error))?;
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| unstarted(command, &error))?;
     if let Some(output) = child.stdout.take() {
         let mut output = BufReader::new(output);
         let mut line = Vec::new();
@@ -53,10 +45,7 @@ pub(crate) fn stream(command: &mut Command, mut each: impl FnMut(&str)) -> Resul
 
 /// The whole output of `command` as text; an exit code other than zero is an error.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| unstarted(command, &error))?;
+    let output = command.stderr(Stdio::inherit()).output().map_err(|error| unstarted(command, &error))?;
     succeeded(command, output.status)?;
     Ok(String::from_utf8(output.stdout)?)
 }
@@ -78,10 +67,7 @@ fn spelled(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let program = program.file_name().unwrap_or(command.get_program());
     let words = std::iter::once(program).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -20,34 +20,13 @@ struct Stage {
 }
 
 const STAGES: [Stage; 7] = [
-    Stage {
-        name: "fmt",
-        run: fmt,
-    },
-    Stage {
-        name: "tidy",
-        run: || tidy::run().map(|()| Done::Passed),
-    },
-    Stage {
-        name: "clippy",
-        run: clippy,
-    },
-    Stage {
-        name: "test",
-        run: || test::run(&[]).map(Done::Tested),
-    },
-    Stage {
-        name: "doc",
-        run: doc,
-    },
-    Stage {
-        name: "conformance",
-        run: || conformance::run(None, &[]).map(|()| Done::Passed),
-    },
-    Stage {
-        name: "deny",
-        run: deny,
-    },
+    Stage { name: "fmt", run: fmt },
+    Stage { name: "tidy", run: || tidy::run().map(|()| Done::Passed) },
+    Stage { name: "clippy", run: clippy },
+    Stage { name: "test", run: || test::run(&[]).map(Done::Tested) },
+    Stage { name: "doc", run: doc },
+    Stage { name: "conformance", run: || conformance::run(None, &[]).map(|()| Done::Passed) },
+    Stage { name: "deny", run: deny },
 ];
 
 /// Runs every stage, prints what came of each, and last of all the totals of the tests.
@@ -85,10 +64,7 @@ fn run_stages(stages: &[Stage]) -> Result<Totals> {
         println!("== {}: {result}, {time} ==\n", stage.name);
         rows.push(row(stage.name, &result, &time));
     }
-    println!(
-        "{}",
-        layout::table(&[Side::Left, Side::Left, Side::Right], &rows)
-    );
+    println!("{}", layout::table(&[Side::Left, Side::Left, Side::Right], &rows));
     match failure {
         None => Ok(totals),
         Some(reason) => Err(reason.into()),
@@ -104,23 +80,13 @@ fn seconds(time: Duration) -> String {
 }
 
 fn fmt() -> Result<Done> {
-    cargo::run(&mut cargo::cargo(
-        &cargo::root()?,
-        ["fmt", "--all", "--check"],
-    ))
-    .map_err(|error| format!("{error}; `cargo xtask fix` formats"))?;
+    cargo::run(&mut cargo::cargo(&cargo::root()?, ["fmt", "--all", "--check"]))
+        .map_err(|error| format!("{error}; `cargo xtask fix` formats"))?;
     Ok(Done::Passed)
 }
 
 fn clippy() -> Result<Done> {
-    let arguments = [
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ];
+    let arguments = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     cargo::run(&mut cargo::cargo(&cargo::root()?, arguments))?;
     Ok(Done::Passed)
 }
@@ -146,20 +112,8 @@ fn deny() -> Result<Done> {
 mod tests {
     use super::*;
 
-    const TESTED: Stage = Stage {
-        name: "test",
-        run: || {
-            Ok(Done::Tested(Totals {
-                passed: 3,
-                failed: 0,
-                ignored: 0,
-            }))
-        },
-    };
-    const ABSENT: Stage = Stage {
-        name: "deny",
-        run: || Ok(Done::NotRun("not installed")),
-    };
+    const TESTED: Stage = Stage { name: "test", run: || Ok(Done::Tested(Totals { passed: 3, failed: 0, ignored: 0 })) };
+    const ABSENT: Stage = Stage { name: "deny", run: || Ok(Done::NotRun("not installed")) };
 
     #[test]
     fn the_totals_are_those_of_the_tests() {
@@ -169,14 +123,8 @@ mod tests {
 
     #[test]
     fn a_failed_stage_ends_the_run_with_its_reason() {
-        let failed = Stage {
-            name: "fmt",
-            run: || Err("no".into()),
-        };
-        let unreached = Stage {
-            name: "test",
-            run: || panic!("reached"),
-        };
+        let failed = Stage { name: "fmt", run: || Err("no".into()) };
+        let unreached = Stage { name: "test", run: || panic!("reached") };
         let error = run_stages(&[failed, unreached]).unwrap_err();
         assert_eq!(error.to_string(), "fmt: no");
     }

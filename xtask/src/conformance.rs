@@ -18,37 +18,14 @@ struct Backend {
 }
 
 const BACKENDS: [Backend; 3] = [
-    Backend {
-        name: "memory",
-        package: "stent-testkit",
-        required: true,
-    },
-    Backend {
-        name: "sqlite",
-        package: "stent-backend-sqlite",
-        required: true,
-    },
-    Backend {
-        name: "postgres",
-        package: "stent-backend-postgres",
-        required: false,
-    },
+    Backend { name: "memory", package: "stent-testkit", required: true },
+    Backend { name: "sqlite", package: "stent-backend-sqlite", required: true },
+    Backend { name: "postgres", package: "stent-backend-postgres", required: false },
 ];
 
 /// The order in which areas are shown: the stages of an execution, then what stands beside them, then any other.
-const AREAS: [&str; 11] = [
-    "dispatch",
-    "claim",
-    "run",
-    "journal",
-    "complete",
-    "wait",
-    "signal",
-    "memo",
-    "variables",
-    "inspect",
-    "maintain",
-];
+const AREAS: [&str; 11] =
+    ["dispatch", "claim", "run", "journal", "complete", "wait", "signal", "memo", "variables", "inspect", "maintain"];
 
 /// A test program that cargo has built, and the folder of its crate.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,10 +45,8 @@ struct Report {
 /// Runs the suite on `chosen`, or on all backends, prints the table, and fails unless all that had to run is green.
 pub(crate) fn run(chosen: Option<&str>, filter: &[String]) -> Result {
     let root = cargo::root()?;
-    let backends: Vec<&Backend> = BACKENDS
-        .iter()
-        .filter(|backend| chosen.is_none_or(|name| name == backend.name))
-        .collect();
+    let backends: Vec<&Backend> =
+        BACKENDS.iter().filter(|backend| chosen.is_none_or(|name| name == backend.name)).collect();
     if backends.is_empty() {
         let known: Vec<&str> = BACKENDS.iter().map(|backend| backend.name).collect();
         return Err(format!("no backend of that name: one of {}", known.join(", ")).into());
@@ -79,37 +54,24 @@ pub(crate) fn run(chosen: Option<&str>, filter: &[String]) -> Result {
     let programs = build(&root, chosen.and(backends.first().copied()))?;
     let mut reports = Vec::new();
     for backend in backends {
-        let program = programs
-            .iter()
-            .find(|program| program.folder.ends_with(backend.package));
+        let program = programs.iter().find(|program| program.folder.ends_with(backend.package));
         match program {
             Some(program) => reports.push(run_on(backend, program, filter)?),
             None if backend.required || chosen.is_some() => reports.push(Report {
                 backend: backend.name,
                 cases: Vec::new(),
-                trouble: Some(format!(
-                    "{} has no test program `conformance`",
-                    backend.package
-                )),
+                trouble: Some(format!("{} has no test program `conformance`", backend.package)),
             }),
-            None => println!("{}: not run: there is no {}", backend.name, backend.package),
+            None => println!("{}: not run: no test program in {}", backend.name, backend.package),
         }
     }
     println!("\n{}", layout::table(&sides(&reports), &rows(&reports)));
     judge(&reports)
 }
 
-/// Builds the suite's test programs, all at once so that they share the workspace's build; only the crate of `one`, if given.
+/// Builds the suite's test programs: that of `one`, or all at once, so that they share the workspace's build.
 fn build(root: &Path, one: Option<&Backend>) -> Result<Vec<Program>> {
-    let mut command = cargo::cargo(
-        root,
-        [
-            "test",
-            "--no-run",
-            "--message-format",
-            "json-render-diagnostics",
-        ],
-    );
+    let mut command = cargo::cargo(root, ["test", "--no-run", "--message-format", "json-render-diagnostics"]);
     match one {
         Some(backend) => command.args(["--package", backend.package]),
         None => command.arg("--workspace"),
@@ -128,20 +90,14 @@ fn program(message: &str) -> Option<Program> {
         return None;
     }
     let manifest = Path::new(message["manifest_path"].as_str()?);
-    Some(Program {
-        executable: message["executable"].as_str()?.into(),
-        folder: manifest.parent()?.to_owned(),
-    })
+    Some(Program { executable: message["executable"].as_str()?.into(), folder: manifest.parent()?.to_owned() })
 }
 
-/// Runs a program as cargo would: in its crate's folder. What the harness prints is shown but for the lines of passed cases.
+/// Runs a program as cargo would, in its crate's folder, and shows what it prints but for the lines of passed cases.
 fn run_on(backend: &Backend, program: &Program, filter: &[String]) -> Result<Report> {
     println!("{}: running", backend.name);
     let mut command = Command::new(&program.executable);
-    command
-        .args(filter)
-        .current_dir(&program.folder)
-        .env("CARGO_MANIFEST_DIR", &program.folder);
+    command.args(filter).current_dir(&program.folder).env("CARGO_MANIFEST_DIR", &program.folder);
     let mut cases = Vec::new();
     let status = cargo::stream(&mut command, |line| match Case::parse(line) {
         Some(case) if case.verdict == Verdict::Passed => cases.push(case),
@@ -160,17 +116,11 @@ fn run_on(backend: &Backend, program: &Program, filter: &[String]) -> Result<Rep
     } else {
         None
     };
-    Ok(Report {
-        backend: backend.name,
-        cases,
-        trouble,
-    })
+    Ok(Report { backend: backend.name, cases, trouble })
 }
 
 fn sides(reports: &[Report]) -> Vec<Side> {
-    std::iter::once(Side::Left)
-        .chain(reports.iter().map(|_| Side::Right))
-        .collect()
+    std::iter::once(Side::Left).chain(reports.iter().map(|_| Side::Right)).collect()
 }
 
 /// The table: a header, a row an area (`passed/all`), a row of totals.
@@ -178,9 +128,7 @@ fn rows(reports: &[Report]) -> Vec<Vec<String>> {
     let names = reports.iter().map(|report| report.backend.to_owned());
     let mut rows = vec![std::iter::once("area".to_owned()).chain(names).collect()];
     for area in areas(reports) {
-        let cells = reports
-            .iter()
-            .map(|report| count(report.cases.iter().filter(|case| case.area() == area)));
+        let cells = reports.iter().map(|report| count(report.cases.iter().filter(|case| case.area() == area)));
         rows.push(std::iter::once(area.to_owned()).chain(cells).collect());
     }
     let totals = reports.iter().map(|report| count(report.cases.iter()));
@@ -191,10 +139,7 @@ fn rows(reports: &[Report]) -> Vec<Vec<String>> {
 /// `passed/all` of some cases, or a dash where there is none.
 fn count<'a>(cases: impl Iterator<Item = &'a Case>) -> String {
     let verdicts: Vec<Verdict> = cases.map(|case| case.verdict).collect();
-    let passed = verdicts
-        .iter()
-        .filter(|verdict| **verdict == Verdict::Passed)
-        .count();
+    let passed = verdicts.iter().filter(|verdict| **verdict == Verdict::Passed).count();
     match verdicts.len() {
         0 => "-".to_owned(),
         all => format!("{passed}/{all}"),
@@ -202,20 +147,8 @@ fn count<'a>(cases: impl Iterator<Item = &'a Case>) -> String {
 }
 
 fn areas(reports: &[Report]) -> Vec<&str> {
-    let mut areas: Vec<&str> = reports
-        .iter()
-        .flat_map(|report| &report.cases)
-        .map(Case::area)
-        .collect();
-    areas.sort_by_key(|area| {
-        (
-            AREAS
-                .iter()
-                .position(|known| known == area)
-                .unwrap_or(AREAS.len()),
-            *area,
-        )
-    });
+    let mut areas: Vec<&str> = reports.iter().flat_map(|report| &report.cases).map(Case::area).collect();
+    areas.sort_by_key(|area| (AREAS.iter().position(|known| known == area).unwrap_or(AREAS.len()), *area));
     areas.dedup();
     areas
 }
@@ -224,16 +157,8 @@ fn areas(reports: &[Report]) -> Vec<&str> {
 fn judge(reports: &[Report]) -> Result {
     let mut red = 0;
     for report in reports {
-        for case in report
-            .cases
-            .iter()
-            .filter(|case| case.verdict != Verdict::Passed)
-        {
-            let word = if case.verdict == Verdict::Ignored {
-                "ignored"
-            } else {
-                "failed"
-            };
+        for case in report.cases.iter().filter(|case| case.verdict != Verdict::Passed) {
+            let word = if case.verdict == Verdict::Ignored { "ignored" } else { "failed" };
             println!("{} {word}: {}", report.backend, case.name);
             red += 1;
         }
@@ -255,11 +180,7 @@ mod tests {
 
     fn report(backend: &'static str, output: &str) -> Report {
         let cases = output.lines().filter_map(Case::parse).collect();
-        Report {
-            backend,
-            cases,
-            trouble: None,
-        }
+        Report { backend, cases, trouble: None }
     }
 
     const MEMORY: &str = "
@@ -297,15 +218,8 @@ total     3/3     1/3
 
     #[test]
     fn a_backend_that_ran_no_case_is_not_green() {
-        let backend = Backend {
-            name: "memory",
-            package: "stent-testkit",
-            required: true,
-        };
-        let program = Program {
-            executable: "true".into(),
-            folder: cargo::root().unwrap(),
-        };
+        let backend = Backend { name: "memory", package: "stent-testkit", required: true };
+        let program = Program { executable: "true".into(), folder: cargo::root().unwrap() };
         let report = run_on(&backend, &program, &[]).unwrap();
         assert_eq!(report.trouble.as_deref(), Some("ran no case"));
         assert!(judge(&[report]).is_err());
@@ -314,29 +228,18 @@ total     3/3     1/3
     #[test]
     fn an_unknown_backend_is_refused_with_the_known_ones() {
         let error = run(Some("oracle"), &[]).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "no backend of that name: one of memory, sqlite, postgres"
-        );
+        assert_eq!(error, "no backend of that name: one of memory, sqlite, postgres");
     }
 
     #[test]
     fn the_program_is_found_among_the_messages_of_cargo() {
         let artifact = r#"{"reason":"compiler-artifact","manifest_path":"/r/stent-testkit/Cargo.toml",
             "target":{"kind":["test"],"name":"conformance"},"executable":"/r/target/debug/deps/conformance-1a"}"#;
-        let found = Program {
-            executable: "/r/target/debug/deps/conformance-1a".into(),
-            folder: "/r/stent-testkit".into(),
-        };
+        let found =
+            Program { executable: "/r/target/debug/deps/conformance-1a".into(), folder: "/r/stent-testkit".into() };
         assert_eq!(program(artifact), Some(found));
-        assert_eq!(
-            program(&artifact.replace("conformance\"}", "plans\"}")),
-            None
-        );
-        assert_eq!(
-            program(r#"{"reason":"build-finished","success":true}"#),
-            None
-        );
+        assert_eq!(program(&artifact.replace("conformance\"}", "plans\"}")), None);
+        assert_eq!(program(r#"{"reason":"build-finished","success":true}"#), None);
         assert_eq!(program("warning: unused"), None);
     }
 }

@@ -7,14 +7,7 @@ use crate::tidy;
 /// Applies clippy's suggestions, formats, and moves the ratchets the way they may go.
 pub(crate) fn run() -> Result {
     let root = cargo::root()?;
-    let clippy = [
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--fix",
-        "--allow-dirty",
-        "--allow-staged",
-    ];
+    let clippy = ["clippy", "--workspace", "--all-targets", "--fix", "--allow-dirty", "--allow-staged"];
     cargo::run(&mut cargo::cargo(&root, clippy))?;
     cargo::run(&mut cargo::cargo(&root, ["fmt", "--all"]))?;
     tidy::tighten()

@@ -29,10 +29,7 @@ impl Case {
             _ => return None,
         };
         let name = name.strip_suffix(" - should panic").unwrap_or(name);
-        Some(Self {
-            name: name.to_owned(),
-            verdict,
-        })
+        Some(Self { name: name.to_owned(), verdict })
     }
 
     /// The module right above the test: its second-last segment.
@@ -92,39 +89,19 @@ mod tests {
             Some((case.area().to_owned(), case.verdict))
         };
         let is = |area: &str, verdict| Some((area.to_owned(), verdict));
-        assert_eq!(
-            read("test conformance::claim::fences ... ok"),
-            is("claim", Verdict::Passed)
-        );
-        assert_eq!(
-            read("test a::b::wait::wakes ... FAILED"),
-            is("wait", Verdict::Failed)
-        );
-        assert_eq!(
-            read("test memo::hits ... ignored, slow"),
-            is("memo", Verdict::Ignored)
-        );
-        assert_eq!(
-            read("test memo::x - should panic ... ok"),
-            is("memo", Verdict::Passed)
-        );
+        assert_eq!(read("test conformance::claim::fences ... ok"), is("claim", Verdict::Passed));
+        assert_eq!(read("test a::b::wait::wakes ... FAILED"), is("wait", Verdict::Failed));
+        assert_eq!(read("test memo::hits ... ignored, slow"), is("memo", Verdict::Ignored));
+        assert_eq!(read("test memo::x - should panic ... ok"), is("memo", Verdict::Passed));
         assert_eq!(read("test alone ... ok"), is("-", Verdict::Passed));
     }
 
     #[test]
     fn other_lines_are_no_tests() {
-        for line in [
-            "running 3 tests",
-            "test result: ok. 1 passed",
-            "",
-            "a test x ... ok",
-        ] {
+        for line in ["running 3 tests", "test result: ok. 1 passed", "", "a test x ... ok"] {
             assert_eq!(Case::parse(line), None, "{line}");
         }
-        assert_eq!(
-            Case::parse("test x has been running for over 60 seconds"),
-            None
-        );
+        assert_eq!(Case::parse("test x has been running for over 60 seconds"), None);
     }
 
     #[test]
@@ -134,18 +111,8 @@ running 3 tests
 test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s
 test result: FAILED. 40 passed; 3 failed; 0 ignored; 0 measured; 7 filtered out; finished in 1.2s";
         let mut totals = Totals::default();
-        output
-            .lines()
-            .filter_map(Totals::parse)
-            .for_each(|some| totals += some);
-        assert_eq!(
-            totals,
-            Totals {
-                passed: 42,
-                failed: 3,
-                ignored: 1
-            }
-        );
+        output.lines().filter_map(Totals::parse).for_each(|some| totals += some);
+        assert_eq!(totals, Totals { passed: 42, failed: 3, ignored: 1 });
         assert_eq!(totals.to_string(), "42 passed, 3 failed");
     }
 }

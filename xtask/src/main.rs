@@ -93,18 +93,9 @@ mod tests {
 
     #[test]
     fn an_unknown_command_is_refused_with_the_usage() {
-        for line in [
-            "",
-            "cii",
-            "ci now",
-            "tidy -- claim",
-            "conformance --backend",
-        ] {
+        for line in ["", "cii", "ci now", "tidy -- claim", "conformance --backend"] {
             let error = run(&words(line)).unwrap_err().to_string();
-            assert!(
-                error.contains("Usage: cargo xtask <command>"),
-                "{line}: {error}"
-            );
+            assert!(error.contains("Usage: cargo xtask <command>"), "{line}: {error}");
         }
     }
 

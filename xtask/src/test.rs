@@ -37,11 +37,7 @@ pub(crate) fn run(filter: &[String]) -> Result<Totals> {
 /// `totals` if they are those of a success: something ran and nothing failed.
 fn accepted(totals: Totals) -> Result<Totals> {
     match totals {
-        Totals {
-            passed: 0,
-            failed: 0,
-            ..
-        } => Err("no test ran: the filter fits none".into()),
+        Totals { passed: 0, failed: 0, .. } => Err("no test ran: the filter fits none".into()),
         Totals { failed: 0, .. } => Ok(totals),
         _ => Err(totals.to_string().into()),
     }
@@ -54,29 +50,8 @@ mod tests {
     #[test]
     fn nothing_run_is_no_success() {
         assert!(accepted(Totals::default()).is_err());
-        assert!(
-            accepted(Totals {
-                passed: 0,
-                failed: 0,
-                ignored: 9
-            })
-            .is_err()
-        );
-        assert!(
-            accepted(Totals {
-                passed: 3,
-                failed: 1,
-                ignored: 0
-            })
-            .is_err()
-        );
-        assert!(
-            accepted(Totals {
-                passed: 3,
-                failed: 0,
-                ignored: 1
-            })
-            .is_ok()
-        );
+        assert!(accepted(Totals { passed: 0, failed: 0, ignored: 9 }).is_err());
+        assert!(accepted(Totals { passed: 3, failed: 1, ignored: 0 }).is_err());
+        assert!(accepted(Totals { passed: 3, failed: 0, ignored: 1 }).is_ok());
     }
 }

@@ -7,6 +7,7 @@ use syn::{Ident, LitStr, Path};
 
 use super::expand::at;
 use super::options::{Memo, Options};
+use crate::executor;
 
 /// `FunctionDefinition::new(…)` with one call for each option given.
 pub(super) fn definition(name: &Ident, options: &Options, executor: &Path) -> TokenStream {
@@ -56,8 +57,14 @@ pub(super) fn definition(name: &Ident, options: &Options, executor: &Path) -> To
 }
 
 /// A duration parsed while compiling; a bad text is an error at the text.
+///
+/// An item, because `cargo check` evaluates those and leaves const blocks to code generation.
 pub(super) fn duration(executor: &Path, text: &LitStr) -> TokenStream {
-    quote_spanned!(at(text.span())=> const { #executor::__private::duration(#text) })
+    let executor = executor::at(executor, text.span());
+    quote_spanned! {at(text.span())=> {
+        const DURATION: ::std::time::Duration = #executor::__private::duration(#text);
+        DURATION
+    }}
 }
 
 /// `&["…", "…"]`

@@ -12,6 +12,7 @@ use syn::{Path, Type};
 use super::definition::definition;
 use super::options::Options;
 use super::signature::Function;
+use crate::executor;
 
 /// Everything that `#[durable]` makes of `function`.
 pub(super) fn expand(function: &Function, options: &Options) -> TokenStream {
@@ -159,7 +160,8 @@ fn run(function: &Function, executor: &Path) -> TokenStream {
 
 /// The error as a `Failure`, by the first trait that has it: classed by variant, a failure already, any other error.
 fn failure(output: &Type, executor: &Path, error: &Ident) -> TokenStream {
-    let tag = quote_spanned!(at(output.span())=> (&&&#executor::__private::Tag::new(&#error)).failure(#error));
+    let tagged = executor::at(executor, output.span());
+    let tag = quote_spanned!(at(output.span())=> (&&&#tagged::__private::Tag::new(&#error)).failure(#error));
     quote! {{
         #[allow(unused_imports, reason = "only the one that has the error is used")]
         use #executor::__private::{ByClass as _, ByError as _, ByFailure as _};
@@ -172,6 +174,7 @@ fn assertions(function: &Function, executor: &Path) -> TokenStream {
     let cfg = &function.attributes.everywhere;
     let arguments = function.arguments.iter().map(|argument| {
         let ty = &argument.ty;
+        let executor = executor::at(executor, ty.span());
         quote_spanned!(ty.span()=> #executor::__private::assert_argument::<#ty>();)
     });
     let output = &function.output;

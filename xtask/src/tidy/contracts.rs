@@ -1,8 +1,7 @@
 //! Contracts: every id that is cited is known, and every id has a case once it has had one.
 //!
-//! A case is an id in the doc comment of a test, or in the conformance suite: in its registry, or in the
-//! doc comment of one of its functions. The list of ids says `later` where there is no case yet; that may only turn into
-//! `case`.
+//! A case is an id in the doc comment of a test, or in the conformance suite: in its registry, or in the doc comment of
+//! one of its functions. The list of ids says `later` where there is no case yet; that may only turn into `case`.
 
 use super::tree::File;
 use super::{Problem, Tree};
@@ -23,11 +22,7 @@ pub(super) fn broken(tree: &Tree) -> Vec<Problem> {
     let cases = cases(tree);
     for (id, (need, line)) in &listed {
         match (need, cases.contains(id)) {
-            (Need::Case, false) => problems.push(Problem::at(
-                LIST,
-                *line,
-                format!("{id} has no case any more"),
-            )),
+            (Need::Case, false) => problems.push(Problem::at(LIST, *line, format!("{id} has no case any more"))),
             (Need::Later, true) => {
                 let what = format!("{id} has a case now: say `case`, or run `cargo xtask fix`");
                 problems.push(Problem::at(LIST, *line, what));
@@ -38,9 +33,7 @@ pub(super) fn broken(tree: &Tree) -> Vec<Problem> {
     for file in tree.files.iter().filter(|file| file.path != LIST) {
         for (number, line) in file.lines() {
             let unknown = ids(line).filter(|id| !listed.contains_key(id));
-            problems.extend(
-                unknown.map(|id| Problem::at(&file.path, number, format!("{id} is not in {LIST}"))),
-            );
+            problems.extend(unknown.map(|id| Problem::at(&file.path, number, format!("{id} is not in {LIST}"))));
         }
     }
     problems
@@ -64,11 +57,7 @@ fn listed(tree: &Tree) -> (BTreeMap<&str, (Need, usize)>, Vec<Problem>) {
         match entry(line) {
             Some((id, need)) => {
                 if listed.insert(id, (need, index + 1)).is_some() {
-                    problems.push(Problem::at(
-                        LIST,
-                        index + 1,
-                        format!("{id} is listed twice"),
-                    ));
+                    problems.push(Problem::at(LIST, index + 1, format!("{id} is listed twice")));
                 }
             }
             None if line.is_empty() || line.starts_with('#') => {}
@@ -95,12 +84,8 @@ fn cases(tree: &Tree) -> BTreeSet<&str> {
 }
 
 fn cases_of(file: &File) -> BTreeSet<&str> {
-    let suite = file.is_in("conformance") || file.path.ends_with("/conformance.rs");
-    let tests_from = if suite || file.is_test() {
-        1
-    } else {
-        file.tests_from()
-    };
+    let suite = file.is_in("conformance") || file.path.ends_with("tests/conformance.rs");
+    let tests_from = if suite || file.is_test() { 1 } else { file.tests_from() };
     let mut cases = BTreeSet::new();
     let mut docs = Vec::new();
     let mut is_test = suite;
@@ -134,14 +119,9 @@ fn is_function(line: &str) -> bool {
 fn ids(line: &str) -> impl Iterator<Item = &str> {
     line.match_indices("C-").filter_map(move |(at, _)| {
         let rest = &line[at + 2..];
-        let digits = rest
-            .get(1..)?
-            .bytes()
-            .take_while(u8::is_ascii_digit)
-            .count();
+        let digits = rest.get(1..)?.bytes().take_while(u8::is_ascii_digit).count();
         let apart = !line[..at].ends_with(|before: char| before.is_alphanumeric() || before == '-');
-        let fits =
-            apart && digits > 0 && rest.starts_with(|letter: char| letter.is_ascii_uppercase());
+        let fits = apart && digits > 0 && rest.starts_with(|letter: char| letter.is_ascii_uppercase());
         fits.then(|| &line[at..at + 3 + digits])
     })
 }
@@ -151,10 +131,8 @@ mod tests {
     use super::*;
 
     const LISTED: &str = "# Ids.\nC-T1   later  Bounds\nC-R10  case   Journals\n";
-    const CASE: (&str, &str) = (
-        "a/tests/journal.rs",
-        "//! Tests.\n/// C-R10 It is bounded.\n#[test]\nfn bounded() {\n}\n",
-    );
+    const CASE: (&str, &str) =
+        ("a/tests/journal.rs", "//! Tests.\n/// C-R10 It is bounded.\n#[test]\nfn bounded() {\n}\n");
 
     fn whats(files: &[(&str, &str)]) -> Vec<String> {
         let problems = broken(&Tree::of(files));
@@ -164,10 +142,7 @@ mod tests {
     #[test]
     fn ids_are_found_among_other_text() {
         let found = |line| ids(line).collect::<Vec<_>>();
-        assert_eq!(
-            found("(C-Y3, C-R10): UTC-X1 C-t1 C- C-É1 C-Q and C-Q2's"),
-            ["C-Y3", "C-R10", "C-Q2"]
-        );
+        assert_eq!(found("(C-Y3, C-R10): UTC-X1 C-t1 C- C-É1 C-Q and C-Q2's"), ["C-Y3", "C-R10", "C-Q2"]);
     }
 
     #[test]
@@ -184,16 +159,11 @@ mod tests {
 
     #[test]
     fn a_case_of_what_was_for_later_turns_the_ratchet() {
-        let test = "//! Code.\n/// C-T1 in code is no case.\nfn a() {}\n#[cfg(test)]\nmod tests {\n    /// C-T1 Bounds.\n    #[tokio::test]\n    async fn bounds() {}\n}\n";
+        let test = "//! Code.\n/// C-T1 in code is no case.\nfn a() {}\n#[cfg(test)]\nmod tests {\n\
+                    /// C-T1 Bounds.\n#[tokio::test]\nasync fn bounds() {}\n}\n";
         let files = [(LIST, LISTED), CASE, ("a/src/b.rs", test)];
-        assert_eq!(
-            whats(&files),
-            ["C-T1 has a case now: say `case`, or run `cargo xtask fix`"]
-        );
-        assert_eq!(
-            raised(&Tree::of(&files)),
-            LISTED.replace("later ", "case  ")
-        );
+        assert_eq!(whats(&files), ["C-T1 has a case now: say `case`, or run `cargo xtask fix`"]);
+        assert_eq!(raised(&Tree::of(&files)), LISTED.replace("later ", "case  "));
         let code = test.split("#[cfg").next().unwrap();
         assert!(whats(&[(LIST, LISTED), CASE, ("a/src/b.rs", code)]).is_empty());
     }
@@ -205,33 +175,19 @@ mod tests {
         assert!(whats(&[(LIST, &list), CASE, ("k/src/conformance/mod.rs", registry)]).is_empty());
         let docs = "//! Waits.\n/// C-T1 Bounds.\npub(crate) async fn bounds(store: &Store) {\n}\n";
         assert!(whats(&[(LIST, &list), CASE, ("k/src/conformance/wait.rs", docs)]).is_empty());
-        assert_eq!(
-            whats(&[
-                (LIST, &list),
-                CASE,
-                ("k/src/conformance/wait.rs", "//! C-T1\n")
-            ])
-            .len(),
-            1
-        );
+        assert_eq!(whats(&[(LIST, &list), CASE, ("k/src/conformance/wait.rs", "//! C-T1\n")]).len(), 1);
     }
 
     #[test]
     fn an_unknown_id_is_broken_wherever_it_is_cited() {
         let id = ["C", "Z9"].join("-");
         let page = format!("See C-T1 and {id}.");
-        assert_eq!(
-            whats(&[(LIST, LISTED), CASE, ("README.md", &page)]),
-            [format!("{id} is not in {LIST}")]
-        );
+        assert_eq!(whats(&[(LIST, LISTED), CASE, ("README.md", &page)]), [format!("{id} is not in {LIST}")]);
     }
 
     #[test]
     fn a_list_that_cannot_be_read_is_broken() {
         assert_eq!(whats(&[(LIST, "C-T1 soon Bounds\n")]).len(), 1);
-        assert_eq!(
-            whats(&[(LIST, "C-T1 later A\nC-T1 later B\n")]),
-            ["C-T1 is listed twice"]
-        );
+        assert_eq!(whats(&[(LIST, "C-T1 later A\nC-T1 later B\n")]), ["C-T1 is listed twice"]);
     }
 }

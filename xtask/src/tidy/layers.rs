@@ -4,8 +4,8 @@ use super::{Problem, Tree};
 use crate::{Result, cargo};
 use serde_json::Value;
 
-pub(super) const REASON: &str = "Arrows go down only: a backend knows the core alone, the executor knows the traits and never a \
-     backend, so that a program compiles just the one it uses. Tests may depend on anything.";
+pub(super) const REASON: &str = "Arrows go down only: a backend knows the core alone, the executor knows the \
+     traits and never a backend, so that a program compiles just the one it uses. Tests may depend on anything.";
 
 /// What a crate may depend on within the workspace, tests aside.
 enum Allowed {
@@ -25,29 +25,20 @@ fn allowed(package: &str) -> Option<Allowed> {
 }
 
 pub(super) fn broken(tree: &Tree) -> Result<Vec<Problem>> {
-    let mut command = cargo::cargo(
-        &tree.root,
-        ["metadata", "--no-deps", "--format-version", "1"],
-    );
-    Ok(broken_in(&serde_json::from_str(&cargo::output(
-        &mut command,
-    )?)?))
+    let mut command = cargo::cargo(&tree.root, ["metadata", "--no-deps", "--format-version", "1"]);
+    Ok(broken_in(&serde_json::from_str(&cargo::output(&mut command)?)?))
 }
 
 /// The same, of the answer of `cargo metadata --no-deps`.
 fn broken_in(metadata: &Value) -> Vec<Problem> {
     let packages = list(&metadata["packages"]);
-    let names: Vec<&str> = packages
-        .iter()
-        .map(|package| text(&package["name"]))
-        .collect();
+    let names: Vec<&str> = packages.iter().map(|package| text(&package["name"])).collect();
     let mut problems = Vec::new();
     for package in packages {
         let name = text(&package["name"]);
         let place = format!("{name}/Cargo.toml");
         let Some(allowed) = allowed(name) else {
-            let what =
-                "a crate without a layer: say in xtask/src/tidy/layers.rs what it may depend on";
+            let what = "a crate without a layer: say in xtask/src/tidy/layers.rs what it may depend on";
             problems.push(Problem::new(place, what));
             continue;
         };
@@ -59,10 +50,7 @@ fn broken_in(metadata: &Value) -> Vec<Problem> {
             };
             let of_tests = dependency["kind"] == "dev" && name != "xtask";
             if names.contains(&on) && !fits && !of_tests {
-                problems.push(Problem::new(
-                    &place,
-                    format!("{name} may not depend on {on}"),
-                ));
+                problems.push(Problem::new(&place, format!("{name} may not depend on {on}")));
             }
         }
     }
@@ -83,19 +71,11 @@ mod tests {
     use serde_json::json;
 
     fn edge(from: &str, on: &str, kind: Option<&str>) -> Vec<String> {
-        let names = [
-            "stent-core",
-            "stent-backend-sqlite",
-            "stent-executor",
-            "stent-cli",
-            "xtask",
-        ];
-        let mut packages: Vec<Value> = names
-            .iter()
-            .map(|name| json!({"name": name, "dependencies": []}))
-            .collect();
+        let names = ["stent-core", "stent-backend-sqlite", "stent-executor", "stent-cli", "xtask"];
+        let mut packages: Vec<Value> = names.iter().map(|name| json!({"name": name, "dependencies": []})).collect();
         packages.retain(|package| package["name"] != from);
-        packages.push(json!({"name": from, "dependencies": [{"name": on, "kind": kind}, {"name": "serde", "kind": null}]}));
+        packages
+            .push(json!({"name": from, "dependencies": [{"name": on, "kind": kind}, {"name": "serde", "kind": null}]}));
         let problems = broken_in(&json!({"packages": packages}));
         problems.into_iter().map(|problem| problem.what).collect()
     }
@@ -110,32 +90,19 @@ mod tests {
 
     #[test]
     fn an_arrow_that_goes_up_or_across_is_broken() {
-        assert_eq!(
-            edge("stent-core", "stent-executor", None),
-            ["stent-core may not depend on stent-executor"]
-        );
-        assert_eq!(
-            edge("stent-executor", "stent-backend-sqlite", None).len(),
-            1
-        );
-        assert_eq!(
-            edge("stent-executor", "stent-backend-sqlite", Some("build")).len(),
-            1
-        );
+        assert_eq!(edge("stent-core", "stent-executor", None), ["stent-core may not depend on stent-executor"]);
+        assert_eq!(edge("stent-executor", "stent-backend-sqlite", None).len(), 1);
+        assert_eq!(edge("stent-executor", "stent-backend-sqlite", Some("build")).len(), 1);
     }
 
     #[test]
     fn xtask_depends_on_no_crate_even_in_its_tests() {
-        assert_eq!(
-            edge("xtask", "stent-core", Some("dev")),
-            ["xtask may not depend on stent-core"]
-        );
+        assert_eq!(edge("xtask", "stent-core", Some("dev")), ["xtask may not depend on stent-core"]);
     }
 
     #[test]
     fn a_crate_without_a_layer_is_broken() {
-        let problems =
-            broken_in(&json!({"packages": [{"name": "stent-utils", "dependencies": []}]}));
+        let problems = broken_in(&json!({"packages": [{"name": "stent-utils", "dependencies": []}]}));
         assert_eq!(problems.len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! Length: a file past 400 lines wants splitting along an idea; those that are longer are on a list that may only shrink.
+//! Length: a file past 400 lines wants splitting along an idea; the list of those that are longer may only shrink.
 
 use super::{Problem, Tree};
 use std::collections::BTreeMap;
@@ -13,10 +13,9 @@ pub(super) fn broken(tree: &Tree) -> Vec<Problem> {
     let (listed, mut problems) = listed(tree);
     for (path, lines) in &long {
         match listed.get(path) {
-            None => problems.push(Problem::new(
-                *path,
-                format!("{lines} lines, at most {MOST}: split it along an idea"),
-            )),
+            None => {
+                problems.push(Problem::new(*path, format!("{lines} lines, at most {MOST}: split it along an idea")))
+            }
             Some(was) if lines > was => {
                 problems.push(Problem::new(
                     *path,
@@ -33,12 +32,9 @@ pub(super) fn broken(tree: &Tree) -> Vec<Problem> {
         }
     }
     let gone = listed.keys().filter(|path| !long.contains_key(*path));
-    problems.extend(gone.map(|path| {
-        Problem::new(
-            LIST,
-            format!("{path} is no longer long: `cargo xtask fix` takes it off"),
-        )
-    }));
+    problems.extend(
+        gone.map(|path| Problem::new(LIST, format!("{path} is no longer long: `cargo xtask fix` takes it off"))),
+    );
     problems
 }
 
@@ -60,9 +56,7 @@ pub(super) fn lowered(tree: &Tree) -> String {
 }
 
 fn long(tree: &Tree) -> BTreeMap<&str, usize> {
-    let lengths = tree
-        .rust()
-        .map(|file| (file.path.as_str(), file.text.lines().count()));
+    let lengths = tree.rust().map(|file| (file.path.as_str(), file.text.lines().count()));
     lengths.filter(|(_, lines)| *lines > MOST).collect()
 }
 
@@ -118,14 +112,8 @@ mod tests {
 
     #[test]
     fn fix_lowers_and_never_raises() {
-        assert_eq!(
-            lowered(&tree("# Long.\na/src/b.rs 450\n", 449)),
-            "# Long.\na/src/b.rs 449\n"
-        );
-        assert_eq!(
-            lowered(&tree("# Long.\na/src/b.rs 450\n", 460)),
-            "# Long.\na/src/b.rs 450\n"
-        );
+        assert_eq!(lowered(&tree("# Long.\na/src/b.rs 450\n", 449)), "# Long.\na/src/b.rs 449\n");
+        assert_eq!(lowered(&tree("# Long.\na/src/b.rs 450\n", 460)), "# Long.\na/src/b.rs 450\n");
         assert_eq!(lowered(&tree("# Long.\na/src/b.rs 450\n", 30)), "# Long.\n");
     }
 }

@@ -4,7 +4,8 @@ use super::{Problem, Tree};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) const REASON: &str = "A database has run the released migrations: what they say is its history. A change is a new one.";
+pub(super) const REASON: &str = "A database has run the released migrations: what they say is its history. \
+     A change is a new one.";
 
 /// The released migrations in the format of `sha256sum`.
 pub(super) const LOCK: &str = "xtask/migrations.sha256";
@@ -17,10 +18,7 @@ pub(super) fn broken(tree: &Tree) -> Vec<Problem> {
             Some((hash, path)) => match files.get(path) {
                 None => problems.push(Problem::new(path, "released, and gone: put it back")),
                 Some(text) if sha256(text) != hash => {
-                    problems.push(Problem::new(
-                        path,
-                        "released, and changed: put it back and add a migration",
-                    ));
+                    problems.push(Problem::new(path, "released, and changed: put it back and add a migration"));
                 }
                 Some(_) => {}
             },
@@ -34,12 +32,7 @@ pub(super) fn broken(tree: &Tree) -> Vec<Problem> {
 /// The lock with all that it lacks.
 pub(super) fn released(tree: &Tree) -> String {
     let mut text = tree.text(LOCK).to_owned();
-    let locked: BTreeSet<&str> = tree
-        .text(LOCK)
-        .lines()
-        .filter_map(entry)
-        .map(|(_, path)| path)
-        .collect();
+    let locked: BTreeSet<&str> = tree.text(LOCK).lines().filter_map(entry).map(|(_, path)| path).collect();
     for (path, content) in migrations(tree) {
         if !locked.contains(path) {
             text.push_str(&format!("{}  {path}\n", sha256(content)));
@@ -50,12 +43,9 @@ pub(super) fn released(tree: &Tree) -> String {
 
 /// The texts of `<crate>/migrations/*.sql` by path.
 fn migrations(tree: &Tree) -> BTreeMap<&str, &str> {
-    let of_folder =
-        |path: &str| path.rsplit('/').nth(1) == Some("migrations") && path.ends_with(".sql");
+    let of_folder = |path: &str| path.rsplit('/').nth(1) == Some("migrations") && path.ends_with(".sql");
     let files = tree.files.iter().filter(|file| of_folder(&file.path));
-    files
-        .map(|file| (file.path.as_str(), file.text.as_str()))
-        .collect()
+    files.map(|file| (file.path.as_str(), file.text.as_str())).collect()
 }
 
 /// Those of `paths`, in order, that do not go on counting 0001, 0002 … in their folder.
@@ -66,10 +56,7 @@ fn misnumbered<'a>(paths: impl Iterator<Item = &'a str>) -> Vec<Problem> {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let next = if last.0 == folder { last.1 + 1 } else { 1 };
         if !name.starts_with(&format!("{next:04}_")) {
-            problems.push(Problem::new(
-                path,
-                format!("its name should begin with {next:04}_"),
-            ));
+            problems.push(Problem::new(path, format!("its name should begin with {next:04}_")));
         }
         last = (folder, next);
     }
@@ -82,10 +69,7 @@ fn entry(line: &str) -> Option<(&str, &str)> {
 }
 
 fn sha256(text: &str) -> String {
-    Sha256::digest(text)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -121,17 +105,8 @@ mod tests {
     #[test]
     fn numbers_have_no_gaps_and_no_twins() {
         assert!(places(&[FIRST, SECOND, ("c/migrations/0001_tasks.sql", "")]).is_empty());
-        assert_eq!(
-            places(&[FIRST, ("b/migrations/0001_zoo.sql", "")]),
-            ["b/migrations/0001_zoo.sql"]
-        );
-        assert_eq!(
-            places(&[FIRST, ("b/migrations/0003_zoo.sql", "")]),
-            ["b/migrations/0003_zoo.sql"]
-        );
-        assert_eq!(
-            places(&[("b/migrations/tasks.sql", "")]),
-            ["b/migrations/tasks.sql"]
-        );
+        assert_eq!(places(&[FIRST, ("b/migrations/0001_zoo.sql", "")]), ["b/migrations/0001_zoo.sql"]);
+        assert_eq!(places(&[FIRST, ("b/migrations/0003_zoo.sql", "")]), ["b/migrations/0003_zoo.sql"]);
+        assert_eq!(places(&[("b/migrations/tasks.sql", "")]), ["b/migrations/tasks.sql"]);
     }
 }

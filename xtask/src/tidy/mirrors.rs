@@ -3,8 +3,8 @@
 use super::{Problem, Tree};
 use std::collections::BTreeSet;
 
-pub(super) const REASON: &str = "Who knows one backend knows both: same files, same migration numbers and names. What differs \
-     is in the statements.";
+pub(super) const REASON: &str = "Who knows one backend knows both: same files, same migration numbers and \
+     names. What differs is in the statements.";
 
 const SIBLINGS: [&str; 2] = ["stent-backend-sqlite", "stent-backend-postgres"];
 const FOLDERS: [&str; 2] = ["src/", "migrations/"];
@@ -21,25 +21,15 @@ pub(super) fn broken(tree: &Tree) -> Vec<Problem> {
         )
     };
     let [one_name, other_name] = SIBLINGS;
-    let alone = one
-        .difference(&other)
-        .map(|path| lacks(path, one_name, other_name));
-    alone
-        .chain(
-            other
-                .difference(&one)
-                .map(|path| lacks(path, other_name, one_name)),
-        )
-        .collect()
+    let alone = one.difference(&other).map(|path| lacks(path, one_name, other_name));
+    alone.chain(other.difference(&one).map(|path| lacks(path, other_name, one_name))).collect()
 }
 
 /// The files of a crate that its sibling must have too, by their paths within it.
 fn mirrored<'a>(tree: &'a Tree, sibling: &str) -> BTreeSet<&'a str> {
     let within = |path: &'a str| path.strip_prefix(sibling)?.strip_prefix('/');
     let paths = tree.files.iter().filter_map(|file| within(&file.path));
-    paths
-        .filter(|path| FOLDERS.iter().any(|folder| path.starts_with(folder)))
-        .collect()
+    paths.filter(|path| FOLDERS.iter().any(|folder| path.starts_with(folder))).collect()
 }
 
 #[cfg(test)]
@@ -71,17 +61,8 @@ mod tests {
         let mut files = SQLITE.to_vec();
         files.push(("stent-backend-postgres/src/claims.rs", ""));
         files.push(("stent-backend-postgres/migrations/0001_tasks.sql", ""));
-        let places: Vec<String> = broken(&Tree::of(&files))
-            .into_iter()
-            .map(|problem| problem.place)
-            .collect();
-        assert_eq!(
-            places,
-            [
-                "stent-backend-sqlite/src/claim.rs",
-                "stent-backend-postgres/src/claims.rs"
-            ]
-        );
+        let places: Vec<String> = broken(&Tree::of(&files)).into_iter().map(|problem| problem.place).collect();
+        assert_eq!(places, ["stent-backend-sqlite/src/claim.rs", "stent-backend-postgres/src/claims.rs"]);
         files.push(("stent-backend-postgres/migrations/0002_more.sql", ""));
         assert_eq!(broken(&Tree::of(&files)).len(), 3);
     }

@@ -26,10 +26,7 @@ struct Problem {
 
 impl Problem {
     fn new(place: impl Into<String>, what: impl Into<String>) -> Self {
-        Self {
-            place: place.into(),
-            what: what.into(),
-        }
+        Self { place: place.into(), what: what.into() }
     }
 
     fn at(path: &str, line: usize, what: impl Into<String>) -> Self {
@@ -45,46 +42,14 @@ struct Rule {
 }
 
 const RULES: [Rule; 8] = [
-    Rule {
-        name: "layers",
-        reason: layers::REASON,
-        broken: layers::broken,
-    },
-    Rule {
-        name: "mirrors",
-        reason: mirrors::REASON,
-        broken: |tree| Ok(mirrors::broken(tree)),
-    },
-    Rule {
-        name: "length",
-        reason: length::REASON,
-        broken: |tree| Ok(length::broken(tree)),
-    },
-    Rule {
-        name: "headers",
-        reason: headers::REASON,
-        broken: |tree| Ok(headers::broken(tree)),
-    },
-    Rule {
-        name: "contracts",
-        reason: contracts::REASON,
-        broken: |tree| Ok(contracts::broken(tree)),
-    },
-    Rule {
-        name: "migrations",
-        reason: migrations::REASON,
-        broken: |tree| Ok(migrations::broken(tree)),
-    },
-    Rule {
-        name: "words",
-        reason: words::REASON,
-        broken: |tree| Ok(words::broken(tree)),
-    },
-    Rule {
-        name: "sql",
-        reason: sql::REASON,
-        broken: |tree| Ok(sql::broken(tree)),
-    },
+    Rule { name: "layers", reason: layers::REASON, broken: layers::broken },
+    Rule { name: "mirrors", reason: mirrors::REASON, broken: |tree| Ok(mirrors::broken(tree)) },
+    Rule { name: "length", reason: length::REASON, broken: |tree| Ok(length::broken(tree)) },
+    Rule { name: "headers", reason: headers::REASON, broken: |tree| Ok(headers::broken(tree)) },
+    Rule { name: "contracts", reason: contracts::REASON, broken: |tree| Ok(contracts::broken(tree)) },
+    Rule { name: "migrations", reason: migrations::REASON, broken: |tree| Ok(migrations::broken(tree)) },
+    Rule { name: "words", reason: words::REASON, broken: |tree| Ok(words::broken(tree)) },
+    Rule { name: "sql", reason: sql::REASON, broken: |tree| Ok(sql::broken(tree)) },
 ];
 
 /// Checks every rule and prints what breaks each, with the rule's reason.
@@ -129,11 +94,7 @@ fn page(rule: &Rule, problems: &[Problem]) -> String {
     text.push_str(&layout::wrap(rule.reason, 2));
     text.push('\n');
     for problem in problems {
-        text.push_str(&format!(
-            "  {}\n{}\n",
-            problem.place,
-            layout::wrap(&problem.what, 6)
-        ));
+        text.push_str(&format!("  {}\n{}\n", problem.place, layout::wrap(&problem.what, 6)));
     }
     text
 }
@@ -144,11 +105,7 @@ mod tests {
 
     #[test]
     fn a_broken_rule_is_printed_with_its_reason() {
-        let rule = Rule {
-            name: "words",
-            reason: "The reason.",
-            broken: |_| Ok(Vec::new()),
-        };
+        let rule = Rule { name: "words", reason: "The reason.", broken: |_| Ok(Vec::new()) };
         assert_eq!(page(&rule, &[]), "words       ok\n");
         let text = "words       1 broken\n  The reason.\n  a.rs:3\n      what to do\n";
         assert_eq!(page(&rule, &[Problem::at("a.rs", 3, "what to do")]), text);

@@ -23,11 +23,7 @@ impl File {
 
     /// Whether a folder of this name stands above the file.
     pub(super) fn is_in(&self, folder: &str) -> bool {
-        self.path
-            .split('/')
-            .rev()
-            .skip(1)
-            .any(|part| part == folder)
+        self.path.split('/').rev().skip(1).any(|part| part == folder)
     }
 
     /// Whether the whole file is test code.
@@ -37,40 +33,25 @@ impl File {
 
     /// The lines with their numbers, from 1.
     pub(super) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.text
-            .lines()
-            .enumerate()
-            .map(|(index, line)| (index + 1, line))
+        self.text.lines().enumerate().map(|(index, line)| (index + 1, line))
     }
 
     /// The number of the line where the inline test module begins, or one past the last.
     pub(super) fn tests_from(&self) -> usize {
         let lines: Vec<&str> = self.text.lines().collect();
         let begins = |index: &usize| {
-            let inner = lines[index + 1..]
-                .iter()
-                .find(|line| !line.starts_with("#["));
-            lines[*index] == "#[cfg(test)]"
-                && inner.is_some_and(|line| line.starts_with("mod ") && line.ends_with('{'))
+            let inner = lines[index + 1..].iter().find(|line| !line.starts_with("#["));
+            lines[*index] == "#[cfg(test)]" && inner.is_some_and(|line| line.starts_with("mod ") && line.ends_with('{'))
         };
-        (0..lines.len())
-            .find(begins)
-            .map_or(lines.len() + 1, |index| index + 1)
+        (0..lines.len()).find(begins).map_or(lines.len() + 1, |index| index + 1)
     }
 }
 
 impl Tree {
-    /// Reads the tree at `root`. Files that are not text, and files that were removed but not yet from git, are left out.
+    /// Reads the tree at `root`, without files that are not text and files that git lists but that are gone.
     pub(super) fn read(root: &Path) -> Result<Self> {
         let mut list = Command::new("git");
-        list.args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ])
-        .current_dir(root);
+        list.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root);
         let list = cargo::output(&mut list)?;
         let mut paths: Vec<&str> = list.split_terminator('\0').collect();
         paths.sort_unstable();
@@ -81,27 +62,17 @@ impl Tree {
             if !full.is_file() {
                 continue;
             }
-            let bytes =
-                std::fs::read(&full).map_err(|error| format!("{path} cannot be read: {error}"))?;
+            let bytes = std::fs::read(&full).map_err(|error| format!("{path} cannot be read: {error}"))?;
             if let Ok(text) = String::from_utf8(bytes) {
-                files.push(File {
-                    path: path.to_owned(),
-                    text,
-                });
+                files.push(File { path: path.to_owned(), text });
             }
         }
-        Ok(Self {
-            root: root.to_owned(),
-            files,
-        })
+        Ok(Self { root: root.to_owned(), files })
     }
 
     /// The text of a file; empty if there is none.
     pub(super) fn text(&self, path: &str) -> &str {
-        self.files
-            .iter()
-            .find(|file| file.path == path)
-            .map_or("", |file| &file.text)
+        self.files.iter().find(|file| file.path == path).map_or("", |file| &file.text)
     }
 
     pub(super) fn rust(&self) -> impl Iterator<Item = &File> {
@@ -120,14 +91,8 @@ impl Tree {
     /// A tree that is nowhere on disk.
     #[cfg(test)]
     pub(super) fn of(files: &[(&str, &str)]) -> Self {
-        let file = |(path, text): &(&str, &str)| File {
-            path: (*path).to_owned(),
-            text: (*text).to_owned(),
-        };
-        Self {
-            root: PathBuf::new(),
-            files: files.iter().map(file).collect(),
-        }
+        let file = |(path, text): &(&str, &str)| File { path: (*path).to_owned(), text: (*text).to_owned() };
+        Self { root: PathBuf::new(), files: files.iter().map(file).collect() }
     }
 }
 
@@ -138,15 +103,8 @@ mod tests {
     #[test]
     fn this_file_is_found_in_this_tree() {
         let tree = Tree::read(&cargo::root().unwrap()).unwrap();
-        assert!(
-            tree.text("xtask/src/tidy/tree.rs")
-                .starts_with("//! The files")
-        );
-        assert!(
-            tree.files
-                .iter()
-                .all(|file| !file.path.starts_with("target/"))
-        );
+        assert!(tree.text("xtask/src/tidy/tree.rs").starts_with("//! The files"));
+        assert!(tree.files.iter().all(|file| !file.path.starts_with("target/")));
     }
 
     #[test]
@@ -157,30 +115,20 @@ mod tests {
         tree.replace("list.txt", "old").unwrap();
         assert!(!folder.path().join("list.txt").exists());
         tree.replace("list.txt", "new").unwrap();
-        assert_eq!(
-            std::fs::read_to_string(folder.path().join("list.txt")).unwrap(),
-            "new"
-        );
+        assert_eq!(std::fs::read_to_string(folder.path().join("list.txt")).unwrap(), "new");
     }
 
     #[test]
     fn the_inline_tests_are_told_from_the_code() {
         let begin = |text: &str| Tree::of(&[("a.rs", text)]).files[0].tests_from();
-        assert_eq!(
-            begin("//! A.\nfn a() {}\n#[cfg(test)]\nmod tests {\n}\n"),
-            3
-        );
+        assert_eq!(begin("//! A.\nfn a() {}\n#[cfg(test)]\nmod tests {\n}\n"), 3);
         assert_eq!(begin("//! A.\n#[cfg(test)]\nmod tests;\nfn a() {}\n"), 5);
         assert_eq!(begin("//! A.\n"), 2);
     }
 
     #[test]
     fn test_files_are_known_by_their_place() {
-        let tree = Tree::of(&[
-            ("a/tests/b.rs", ""),
-            ("a/src/b/tests.rs", ""),
-            ("a/src/tests_of.rs", ""),
-        ]);
+        let tree = Tree::of(&[("a/tests/b.rs", ""), ("a/src/b/tests.rs", ""), ("a/src/tests_of.rs", "")]);
         let tests: Vec<bool> = tree.files.iter().map(File::is_test).collect();
         assert_eq!(tests, [true, true, false]);
     }
