@@ -59,19 +59,32 @@ CREATE TABLE tasks (
 ) STRICT;
 
 -- Claims probe this function by function and merge: neither sleepers nor functions of others cost anything.
-CREATE INDEX tasks_pending ON tasks (function, version, priority DESC, due, id) WHERE state = 'pending';
-CREATE INDEX tasks_running ON tasks (worker) WHERE state = 'running';
+-- Filters by queue and tags are answered by the index too. Whoever makes a task pending sets `due` to a time that has come.
+CREATE INDEX tasks_pending ON tasks (function, version, priority DESC, due, id, queue, tags) WHERE state = 'pending';
+-- Of limited functions: pending tasks that are not only eligible while a place is free.
+CREATE INDEX tasks_pending_placed ON tasks (function, version) WHERE state = 'pending' AND (place = 1 OR ancestors > 0);
+-- The tasks of a claim, when it is repeated; those of a worker, when it is gone.
+CREATE INDEX tasks_running ON tasks (worker, token) WHERE state = 'running';
+CREATE INDEX tasks_lease ON tasks (lease_until) WHERE state = 'running';
 CREATE INDEX tasks_due ON tasks (due) WHERE state IN ('scheduled', 'suspended') AND due IS NOT NULL;
 CREATE INDEX tasks_places ON tasks (function) WHERE place = 1;
-CREATE INDEX tasks_deadline ON tasks (deadline)
+CREATE INDEX tasks_deadline ON tasks (deadline, id)
     WHERE deadline IS NOT NULL AND state IN ('scheduled', 'pending', 'running', 'suspended');
 -- Open tasks hang together: whoever ends cancels what is open below, so this alone finds them from the top.
 CREATE INDEX tasks_open_children ON tasks (parent, made_turn, made_number, map_index)
     WHERE parent IS NOT NULL AND state IN ('scheduled', 'pending', 'running', 'suspended');
-CREATE INDEX tasks_children ON tasks (parent, made_generation, made_turn, made_number, map_index) WHERE parent IS NOT NULL;
-CREATE INDEX tasks_execution ON tasks (execution, id);
+-- The kind stands before the turn: a replay reads the calls of a task without passing by the items of its maps.
+CREATE INDEX tasks_children ON tasks (parent, made_generation, made_kind, made_turn, made_number, map_index)
+    WHERE parent IS NOT NULL;
+-- Whether a map has failed is asked at every poll of those who wait for it.
+CREATE INDEX tasks_failed_items ON tasks (parent, made_turn, made_number, map_index) WHERE made_kind = 'map' AND state = 'failed';
+-- Without the roots, whose id is the execution's: a dispatch has one index less to write.
+CREATE INDEX tasks_execution ON tasks (execution, id) WHERE parent IS NOT NULL;
 CREATE INDEX tasks_roots ON tasks (id) WHERE parent IS NULL;
-CREATE INDEX tasks_ended ON tasks (ended_at) WHERE parent IS NULL AND ended_at IS NOT NULL;
+CREATE INDEX tasks_ended ON tasks (ended_at) WHERE parent IS NULL AND ended_at IS NOT NULL AND deleting = 0;
+CREATE INDEX tasks_deleting ON tasks (id) WHERE deleting = 1;
+-- For the depths of queues alone: suspended tasks without a timer are in no other index.
+CREATE INDEX tasks_suspended ON tasks (queue, due) WHERE state = 'suspended';
 CREATE UNIQUE INDEX tasks_dedup ON tasks (dedup) WHERE dedup IS NOT NULL;
 CREATE INDEX tasks_cancelled_by ON tasks (cancelled_by, cancelled_turn) WHERE cancelled_by IS NOT NULL;
 
@@ -98,12 +111,12 @@ CREATE TABLE journal (
 
 CREATE INDEX journal_progress ON journal (execution, at, task, seq) WHERE kind IN ('note', 'chunk');
 
--- One slot a name, holding at most one value that nobody has taken.
+-- The values that nobody has taken: at most one a name.
 CREATE TABLE signals (
     execution BLOB    NOT NULL,
     name      TEXT    NOT NULL,
-    value     BLOB,
-    sent_at   INTEGER,
+    value     BLOB    NOT NULL,
+    sent_at   INTEGER NOT NULL,
     PRIMARY KEY (execution, name)
 ) STRICT, WITHOUT ROWID;
 
@@ -116,13 +129,15 @@ CREATE TABLE signal_sends (
 
 CREATE INDEX signal_sends_execution ON signal_sends (execution);
 
--- What suspended tasks wait for, besides the ends of their calls.
+-- What suspended tasks wait for, besides the ends of their calls. What a task that is not suspended left here means nothing; its next
+-- suspension replaces it.
 CREATE TABLE waits (
     task      BLOB    NOT NULL,
     number    INTEGER NOT NULL,
     execution BLOB    NOT NULL,
     signal    TEXT,
     op_turn   INTEGER,
+    op_name   TEXT,
     op_number INTEGER,
     first     INTEGER,
     past      INTEGER,
@@ -185,3 +200,7 @@ CREATE TABLE limits (
     function       TEXT    NOT NULL PRIMARY KEY,
     max_concurrent INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- "Stnt".
+PRAGMA application_id = 1400139380;
+PRAGMA user_version = 1;

@@ -1,1 +1,41 @@
-//! stent-backend-sqlite
+//! SQLite storage for Stent, durable execution for Rust: one file, several processes of one machine.
+#![doc = include_str!("../README.md")]
+
+mod backend;
+mod connection;
+mod error;
+mod migrate;
+mod options;
+mod row;
+mod transaction;
+
+mod dispatch;
+mod redrive;
+mod root;
+mod tree;
+
+mod announce;
+mod claim;
+
+mod child;
+mod entry;
+mod journal;
+mod turn;
+
+mod complete;
+mod resume;
+mod effects;
+mod suspend;
+
+mod wait;
+
+mod inspect;
+mod maintain;
+mod memo;
+mod signal;
+mod variables;
+
+mod batch;
+
+pub use backend::SqliteBackend;
+pub use options::{SqliteOptions, Synchronous};

@@ -33,6 +33,9 @@ pub struct FailureRecord {
     /// The error itself, where it serialises.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<serde_json::Value>,
+    /// The index of the map's item that failed, while the map's failure is passed on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<u32>,
     /// Where the failure began; `None` until the task in which it arose has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
@@ -78,6 +81,7 @@ impl Failure {
             message: cut(message.into()),
             chain: Vec::new(),
             details: None,
+            item: None,
             origin: None,
             given_by: None,
         }))
@@ -119,6 +123,13 @@ impl Failure {
     /// Notes which operation gave this failure to the running function.
     pub fn give(&mut self, by: GivenBy) {
         self.0.given_by = Some(by);
+    }
+
+    /// Notes which item of a map failed.
+    #[must_use]
+    pub fn of_item(mut self, index: u32) -> Self {
+        self.0.item = Some(index);
+        self
     }
 
     /// The failure's class.
@@ -191,8 +202,8 @@ impl fmt::Debug for Failure {
 impl PartialEq for Failure {
     fn eq(&self, other: &Self) -> bool {
         let (a, b) = (&self.0, &other.0);
-        (&a.class, &a.message, &a.chain, &a.details, &a.origin)
-            == (&b.class, &b.message, &b.chain, &b.details, &b.origin)
+        (&a.class, &a.message, &a.chain, &a.details, &a.item, &a.origin)
+            == (&b.class, &b.message, &b.chain, &b.details, &b.item, &b.origin)
     }
 }
 

@@ -203,6 +203,8 @@ pub struct Take {
     pub seq: u32,
     /// The turn after which it is taken.
     pub turn: u32,
+    /// The time of the outcome's entry, by the activation's clock, as of any other entry.
+    pub at: Timestamp,
     /// The wait to which it is given.
     pub operation: OperationId,
 }

@@ -1,1 +1,77 @@
-//! stent-executor
+//! Client, worker and context of Stent, durable execution for Rust.
+#![doc = include_str!("../README.md")]
+
+mod activation;
+mod backoff;
+mod batch;
+mod cancel;
+mod codec;
+mod context;
+mod dispatch;
+mod engine;
+mod error;
+mod function;
+mod nudge;
+mod options;
+mod private;
+mod registry;
+mod settings;
+mod slots;
+mod stent;
+mod system_clock;
+mod telemetry;
+mod wait;
+mod worker;
+
+pub mod prelude;
+
+/// What the expansion of the macros needs; not for use by hand.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::private::*;
+    pub use tokio;
+}
+
+pub use stent_core::{Failure, failure::IntoFailure};
+pub use stent_macros::{ErrorClass, durable};
+
+pub use codec::{Codec, CodecError, JsonCodec};
+pub use context::*;
+pub use dispatch::Execution;
+pub use error::{ExecutionError, StentError, Unfinished};
+pub use function::{DurableFunction, FunctionDefinition, MemoOption};
+pub use options::{Call, InvalidCall};
+pub use registry::{InvalidRegistry, Registration};
+pub use stent::{Stent, StentBuilder};
+pub use system_clock::SystemClock;
+pub use worker::{Worker, WorkerBuilder};
+
+/// A result whose error is a [`Failure`], which takes `?` from any error.
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// The class of an error, by variant; implemented by `#[derive(ErrorClass)]`.
+pub trait ErrorClassed {
+    /// The class: `PaymentError::Timeout`.
+    fn class(&self) -> &'static str;
+
+    /// The error itself as JSON, so that it comes back typed by [`Failure::details`].
+    fn details(&self) -> Option<__private::Details> {
+        None
+    }
+}
+
+/// Registers durable functions by name: `functions![charge, fulfil]`.
+#[macro_export]
+macro_rules! functions {
+    ($($function:path),* $(,)?) => {
+        ::std::vec![$($crate::Registration::of::<$function>()),*]
+    };
+}
+
+/// Waits for the first of several futures, as `tokio::select!` does, always in the order written: a random order would not replay (C-R8).
+#[macro_export]
+macro_rules! select {
+    ($($branches:tt)*) => {
+        $crate::__private::tokio::select! { biased; $($branches)* }
+    };
+}

@@ -21,8 +21,9 @@ pub trait Completion: Send + Sync {
     /// - C-Y3 `Retry` schedules the task for `at` (pending if that is not after `now`) and keeps the failure. `Restart` begins a new generation if the journal
     ///   is not empty, and cancels what the old one left open. `At` cuts the journal: `order` entries that opened the point's turn or a later one are deleted, outcomes written after such
     ///   turns become written after the turn before; then the point's operation is reopened: its outcome entry is deleted, its failed child (and
-    ///   for a map every failed item) becomes pending with fresh attempts and loses its dead letter, and what was cancelled in or after that turn by this task is pending again. A resume at a point gives the task fresh attempts only at a redrive.
-    /// - C-Y4 `Released` gives back the attempt that its claim counted, and makes the task pending, or scheduled if `until` is after `now`.
+    ///   for a map every failed item) becomes pending with fresh attempts from where its own end said, and so on down to the cause, and loses its dead letter, and what was cancelled in or after that turn by this task is pending again. Its own attempts go on: one is counted here if the journal is not empty after the cut, since no claim will count it.
+    /// - C-Y4 `Released` gives back the attempt that its claim counted, and makes the task pending with the due time it had, or scheduled if
+    ///   `until` is after `now`.
     /// - C-Q3 `Retry` gives the place back; `Released` does too if the journal is empty.
     ///
     /// # Errors

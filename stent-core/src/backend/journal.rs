@@ -23,7 +23,7 @@ pub trait Journal: Send + Sync {
     ///
     /// - C-R5 A turn's entries, children, dispatches, cancellations, variables and take are one transaction.
     /// - C-Q2 Fenced by the claim. A repeat is `Applied`, acts once, and answers with the value that was taken.
-    /// - C-S2 The take empties its slot and journals the value as `Outcome(Completed)` with the take's `seq` and `turn`, at `now`. If the slot holds none, nothing is
+    /// - C-S2 The take empties its slot and journals the value as `Outcome(Completed)` with the take's `seq`, `turn` and `at`. If the slot holds none, nothing is
     ///   taken and the rest is applied; a repeat then may take a value that has come since.
     /// - C-R9 Abandoned children and all open tasks below them become `cancelled`.
     /// - C-R10 Children are of the claim's task, one deeper than it, and of its execution and the turn's generation. A child with a result is born completed.

@@ -20,76 +20,53 @@ const LIMIT: usize = 255;
 #[serde(try_from = "String", into = "String")]
 pub struct ErrorClass(Arc<str>);
 
-/// The classes that Stent itself gives.
-impl ErrorClass {
+macro_rules! known {
+    ($($(#[$doc:meta])* $constant:ident = $text:literal, $function:ident;)*) => {
+        /// The classes that Stent itself gives.
+        impl ErrorClass {
+            $(
+                $(#[$doc])*
+                pub const $constant: &'static str = $text;
+            )*
+
+            $(
+                #[doc = concat!("[`Self::", stringify!($constant), "`]")]
+                #[must_use]
+                pub fn $function() -> Self {
+                    Self(Self::$constant.into())
+                }
+            )*
+        }
+    };
+}
+
+known! {
     /// The root class: as a pattern it matches every class (C-Y2).
-    pub const EXCEPTION: &'static str = "Exception";
+    EXCEPTION = "Exception", exception;
     /// The code panicked (C-Y4).
-    pub const PANIC: &'static str = "Panic";
+    PANIC = "Panic", panic;
     /// Worker after worker was lost without a new journal entry (C-Y4).
-    pub const WORKER_LOST: &'static str = "WorkerLost";
-    /// The code no longer does what its journal records.
-    pub const NONDETERMINISM: &'static str = "Nondeterminism";
-    /// A stored row cannot be read.
-    pub const CORRUPT_ROW: &'static str = "CorruptRow";
-    /// A step may or may not have run before a crash.
-    pub const AMBIGUOUS_STEP: &'static str = "AmbiguousStep";
-    /// The execution was cancelled.
-    pub const CANCELLED: &'static str = "Cancelled";
-    /// The execution's deadline passed, or a bounded wait did.
-    pub const TIMED_OUT: &'static str = "TimedOut";
-
-    /// [`Self::EXCEPTION`]
-    #[must_use]
-    pub fn exception() -> Self {
-        Self::known(Self::EXCEPTION)
-    }
-
-    /// [`Self::PANIC`]
-    #[must_use]
-    pub fn panic() -> Self {
-        Self::known(Self::PANIC)
-    }
-
-    /// [`Self::WORKER_LOST`]
-    #[must_use]
-    pub fn worker_lost() -> Self {
-        Self::known(Self::WORKER_LOST)
-    }
-
-    /// [`Self::NONDETERMINISM`]
-    #[must_use]
-    pub fn nondeterminism() -> Self {
-        Self::known(Self::NONDETERMINISM)
-    }
-
-    /// [`Self::CORRUPT_ROW`]
-    #[must_use]
-    pub fn corrupt_row() -> Self {
-        Self::known(Self::CORRUPT_ROW)
-    }
-
-    /// [`Self::AMBIGUOUS_STEP`]
-    #[must_use]
-    pub fn ambiguous_step() -> Self {
-        Self::known(Self::AMBIGUOUS_STEP)
-    }
-
-    /// [`Self::CANCELLED`]
-    #[must_use]
-    pub fn cancelled() -> Self {
-        Self::known(Self::CANCELLED)
-    }
-
-    /// [`Self::TIMED_OUT`]
-    #[must_use]
-    pub fn timed_out() -> Self {
-        Self::known(Self::TIMED_OUT)
-    }
-
-    fn known(text: &'static str) -> Self {
-        Self(text.into())
-    }
+    WORKER_LOST = "WorkerLost", worker_lost;
+    /// The code no longer does what its journal records (C-R4).
+    NONDETERMINISM = "Nondeterminism", nondeterminism;
+    /// A stored row or value cannot be read.
+    CORRUPT_ROW = "CorruptRow", corrupt_row;
+    /// Two steps of one turn cannot be told apart (C-R3).
+    AMBIGUOUS_STEP = "AmbiguousStep", ambiguous_step;
+    /// What was waited for was cancelled.
+    CANCELLED = "Cancelled", cancelled;
+    /// The execution's deadline passed (C-T3).
+    TIMED_OUT = "TimedOut", timed_out;
+    /// A call's own timeout passed (C-T1).
+    ELAPSED = "Elapsed", elapsed;
+    /// An operation was made where it could not be replayed (C-R8).
+    OUT_OF_PLACE = "OutOfPlace", out_of_place;
+    /// A call or operation breaks a rule and was not made.
+    INVALID_CALL = "InvalidCall", invalid_call;
+    /// The program lacks a resource that the function asks for.
+    MISSING_RESOURCE = "MissingResource", missing_resource;
+    /// A journal or map is longer than allowed (C-R10).
+    LIMIT_EXCEEDED = "LimitExceeded", limit_exceeded;
 }
 
 impl ErrorClass {

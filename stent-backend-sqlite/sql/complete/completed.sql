@@ -1,0 +1,25 @@
+-- ?1: ends; ?2: their results; ?3: now. What is returned tells which effects there are besides.
+UPDATE tasks
+SET state = 'completed',
+    -- No part of an empty blob is NULL.
+    output = coalesce(substr(?2, ends.value ->> 'offset', ends.value ->> 'length'), x''),
+    failure = NULL,
+    resume = NULL,
+    worker = NULL,
+    lease_until = NULL,
+    place = 0,
+    ended_at = ?3
+FROM json_each(?1) AS ends
+WHERE tasks.id = unhex(ends.value ->> 'task')
+  -- The fence.
+  AND tasks.state = 'running'
+  AND tasks.token = unhex(ends.value ->> 'token')
+RETURNING
+    id,
+    row,
+    execution,
+    parent IS NULL AS is_root,
+    (SELECT p.state = 'suspended' FROM tasks AS p WHERE p.id = tasks.parent) AS parent_waits,
+    EXISTS (SELECT 1 FROM tasks AS c INDEXED BY tasks_open_children
+            WHERE c.parent = tasks.id AND c.state IN ('scheduled', 'pending', 'running', 'suspended')) AS has_open,
+    memo_key IS NOT NULL AS has_memo;

@@ -1,0 +1,28 @@
+-- ?1: retries; ?2: now.
+UPDATE tasks
+SET state = CASE WHEN ends.value ->> 'at' > ?2 THEN 'scheduled' ELSE 'pending' END,
+    due = ends.value ->> 'at',
+    failure = ends.value ->> 'failure',
+    resume = NULL,
+    worker = NULL,
+    lease_until = NULL,
+    place = 0,
+    -- An empty journal is as good as a new one.
+    generation = generation + (
+        ends.value ->> 'restart'
+        AND (EXISTS (SELECT 1 FROM journal AS j WHERE j.task = tasks.id AND j.generation = tasks.generation)
+             OR EXISTS (SELECT 1 FROM tasks AS c WHERE c.parent = tasks.id AND c.made_generation = tasks.generation)))
+FROM json_each(?1) AS ends
+WHERE tasks.id = unhex(ends.value ->> 'task')
+  -- The fence.
+  AND tasks.state = 'running'
+  AND tasks.token = unhex(ends.value ->> 'token')
+RETURNING
+    id,
+    row,
+    execution,
+    FALSE AS is_root,
+    FALSE AS parent_waits,
+    EXISTS (SELECT 1 FROM tasks AS c INDEXED BY tasks_open_children
+            WHERE c.parent = tasks.id AND c.state IN ('scheduled', 'pending', 'running', 'suspended')) AS has_open,
+    FALSE AS has_memo;

@@ -1,0 +1,7 @@
+-- ?1: now; ?2: how many at most.
+SELECT id
+FROM tasks INDEXED BY tasks_deadline
+WHERE deadline <= ?1
+    AND state IN ('scheduled', 'pending', 'running', 'suspended')
+ORDER BY deadline, id
+LIMIT ?2;

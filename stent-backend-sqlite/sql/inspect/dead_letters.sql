@@ -1,0 +1,8 @@
+-- ?1: the last one of the page before, or what comes before all; ?2: function, or NULL; ?3: how many at most.
+SELECT task, execution, function, queue, input, retry, attempts, failure, at
+FROM dead_letters
+WHERE task > ?1
+    AND (?2 IS NULL OR function = ?2)
+    AND execution NOT IN (SELECT id FROM tasks WHERE deleting = 1)
+ORDER BY task
+LIMIT ?3;

@@ -1,0 +1,1 @@
+SELECT name, value FROM state_values WHERE execution = ?1;

@@ -1,0 +1,5 @@
+-- ?1: tasks that are waited for.
+SELECT asked.key
+FROM json_each(?1) AS asked
+CROSS JOIN tasks AS t ON t.id = unhex(asked.value)
+WHERE t.state IN ('completed', 'failed', 'timed_out', 'cancelled');

@@ -1,0 +1,125 @@
+//! The backend: the file, the one who writes, those who read.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use sqlx::sqlite::SqliteConnection;
+use stent_core::backend::{HasWakeUps, Hint, WakeUps};
+use stent_core::error::BackendError;
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use crate::connection::{Database, Readers, Role};
+use crate::options::SqliteOptions;
+use crate::transaction::{Hinted, Writer};
+
+/// Stent's storage in one SQLite file. Cheap to clone; all clones share one writer and its readers.
+///
+/// Other processes of the same machine, and other handles of this one, may have the same file open.
+#[derive(Clone)]
+pub struct SqliteBackend {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    database: Arc<Database>,
+    writer: Writer,
+    readers: Readers,
+}
+
+impl SqliteBackend {
+    /// Opens a file with the defaults of [`SqliteOptions`]: makes it if it is missing, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// Those of [`SqliteOptions::open`].
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, BackendError> {
+        SqliteOptions::new(path).open().await
+    }
+
+    pub(crate) async fn open_with(options: SqliteOptions) -> Result<Self, BackendError> {
+        let database = Arc::new(Database::open(&options).await?);
+        let connection = database.connect(Role::Writer, "open").await?;
+        let writer = Writer::start(Arc::clone(&database), connection)?;
+        let readers = Readers::new(Arc::clone(&database), options.readers);
+        Ok(Self { shared: Arc::new(Shared { database, writer, readers }) })
+    }
+
+    /// Writes what is queued and closes the connections, for all clones; what is called afterwards is answered `Closed`. Dropping the last clone
+    /// does the same without waiting for it.
+    pub async fn close(&self) {
+        self.shared.readers.close().await;
+        self.shared.writer.close().await;
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.shared.database
+    }
+
+    /// Runs a job in a transaction that writes: see [`Writer::write`].
+    pub(crate) async fn write<T, F>(&self, operation: &'static str, job: F) -> Result<T, BackendError>
+    where
+        T: Send + 'static,
+        F: for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, BackendError>> + Send + 'static,
+    {
+        self.shared.writer.write(operation, job).await
+    }
+
+    /// Runs a job in a transaction that writes, and gives its hints once it is committed: see [`Writer::write_hinting`].
+    pub(crate) async fn write_hinting<T, F>(&self, operation: &'static str, job: F) -> Result<T, BackendError>
+    where
+        T: Send + 'static,
+        F: for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Hinted<T>, BackendError>> + Send + 'static,
+    {
+        self.shared.writer.write_hinting(operation, job).await
+    }
+
+    /// Runs a read. One statement sees one state of the database; two may see two.
+    pub(crate) async fn read<T, F>(&self, operation: &'static str, job: F) -> Result<T, BackendError>
+    where
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, BackendError>> + Send,
+    {
+        self.shared.readers.read(operation, job).await
+    }
+
+    /// Runs reads that all see one state of the database.
+    pub(crate) async fn read_together<T, F>(&self, operation: &'static str, job: F) -> Result<T, BackendError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, BackendError>> + Send + 'static,
+    {
+        self.shared.readers.read_together(operation, job).await
+    }
+
+    #[cfg(test)]
+    pub(crate) fn transactions(&self) -> u64 {
+        self.shared.writer.transactions()
+    }
+}
+
+impl fmt::Debug for SqliteBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteBackend").field("database", &self.shared.database).finish_non_exhaustive()
+    }
+}
+
+impl HasWakeUps for SqliteBackend {
+    fn wake_ups(&self) -> Option<Box<dyn WakeUps>> {
+        Some(Box::new(Listener(self.shared.writer.listen())))
+    }
+}
+
+struct Listener(broadcast::Receiver<Hint>);
+
+#[async_trait]
+impl WakeUps for Listener {
+    async fn next(&mut self) -> Hint {
+        match self.0.recv().await {
+            Ok(hint) => hint,
+            Err(RecvError::Lagged(_)) => Hint::Anything,
+            // The backend is closed: nothing happens any more.
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Claims: tasks are taken, kept and let go.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use stent_core::backend::{Claims, Hint};
+use stent_core::claim::{Claim, ClaimRequest, Claimed, ClaimedTask, CorruptClaim, Renewal};
+use stent_core::error::BackendError;
+use stent_core::id::{TaskId, WorkerId};
+use stent_core::limits;
+use stent_core::name::FunctionName;
+use stent_core::time::Timestamp;
+use stent_core::worker::WorkerRecord;
+
+use crate::SqliteBackend;
+use crate::announce;
+use crate::batch::to_json;
+use crate::error::During;
+use crate::row::Columns;
+
+const CLAIM: &str = "claim";
+
+#[async_trait]
+impl Claims for SqliteBackend {
+    async fn claim(&self, now: Timestamp, request: &ClaimRequest) -> Result<Claimed, BackendError> {
+        let asked = Arc::new(Asked::new(request)?);
+        self.write(CLAIM, move |connection| {
+            let asked = Arc::clone(&asked);
+            Box::pin(async move { asked.claim(connection, now).await })
+        })
+        .await
+    }
+
+    async fn renew(
+        &self,
+        now: Timestamp,
+        worker: &WorkerRecord,
+        claims: &[Claim],
+    ) -> Result<Vec<Renewal>, BackendError> {
+        let (worker, claims) = (Arc::new(worker.clone()), Arc::<[Claim]>::from(claims));
+        self.write("renew", move |connection| {
+            let (worker, claims) = (Arc::clone(&worker), Arc::clone(&claims));
+            Box::pin(async move {
+                announce::announce(connection, now, &worker).await?;
+                announce::renew(connection, now.after(worker.lease), &claims).await
+            })
+        })
+        .await
+    }
+
+    async fn lapse(&self, now: Timestamp, worker: WorkerId) -> Result<u32, BackendError> {
+        self.write_hinting("lapse", move |connection| {
+            Box::pin(async move {
+                let held = announce::lapse(connection, now, worker).await?;
+                Ok((held, if held > 0 { vec![Hint::TasksReady] } else { Vec::new() }))
+            })
+        })
+        .await
+    }
+}
+
+/// A request as the statements read it.
+struct Asked {
+    request: ClaimRequest,
+    /// Functions without limits, as JSON.
+    unlimited: String,
+    queues: Option<String>,
+    tags: Option<String>,
+}
+
+/// Priority (high first), due time, id.
+type Order = (Reverse<i64>, Option<i64>, Vec<u8>);
+
+/// A task that may be taken.
+struct Candidate {
+    row: i64,
+    order: Order,
+    /// Of a limited function: which, and what it needs.
+    limited: Option<Limited>,
+}
+
+#[derive(Clone)]
+struct Limited {
+    function: FunctionName,
+    max_concurrent: u32,
+    has_place: bool,
+    /// Places that its ancestors hold, which are not counted against it.
+    held_above: i64,
+}
+
+impl Asked {
+    fn new(request: &ClaimRequest) -> Result<Self, BackendError> {
+        let unlimited = request.functions.iter().filter(|function| function.max_concurrent.is_none());
+        let unlimited: Vec<_> =
+            unlimited.map(|function| (&*function.name, function.version.as_deref().unwrap_or_default())).collect();
+        let queues = if request.queues.is_empty() { None } else { Some(to_json(CLAIM, &request.queues)?) };
+        let tags = if request.tags.is_empty() { None } else { Some(to_json(CLAIM, &request.tags)?) };
+        Ok(Self { request: request.clone(), unlimited: to_json(CLAIM, &unlimited)?, queues, tags })
+    }
+
+    async fn claim(&self, connection: &mut SqliteConnection, now: Timestamp) -> Result<Claimed, BackendError> {
+        sqlx::query(include_str!("../sql/claim/promote.sql"))
+            .bind(now.as_micros())
+            .bind(i64::from(limits::BATCH))
+            .execute(&mut *connection)
+            .await
+            .during(CLAIM)?;
+        let mut taken = self.repeat(connection).await?;
+        if taken.is_empty() {
+            taken = self.take_free(connection, now).await?;
+        }
+        let next = sqlx::query(include_str!("../sql/claim/next.sql")).fetch_one(connection).await.during(CLAIM)?;
+        let next = Columns::new(CLAIM, "tasks", "id", &next);
+        let mut claimed = Claimed {
+            next_due: next.optional_time("due")?,
+            next_deadline: next.optional_time("deadline")?,
+            ..Claimed::default()
+        };
+        for row in &taken {
+            let columns = Columns::new(CLAIM, "tasks", "id", row);
+            let claim = Claim { task: columns.id("id")?, token: columns.id("token")? };
+            match claimed_task(columns, claim) {
+                Ok(task) => claimed.tasks.push(task),
+                Err(error) => claimed.corrupt.push(CorruptClaim { claim, error }),
+            }
+        }
+        Ok(claimed)
+    }
+
+    /// What an earlier call with the same token has taken (C-Q2).
+    async fn repeat(&self, connection: &mut SqliteConnection) -> Result<Vec<SqliteRow>, BackendError> {
+        let mut rows = sqlx::query(include_str!("../sql/claim/repeat.sql"))
+            .bind(self.request.worker.as_bytes().as_slice())
+            .bind(self.request.token.as_bytes().as_slice())
+            .fetch_all(connection)
+            .await
+            .during(CLAIM)?;
+        sort(&mut rows);
+        Ok(rows)
+    }
+
+    async fn take_free(
+        &self,
+        connection: &mut SqliteConnection,
+        now: Timestamp,
+    ) -> Result<Vec<SqliteRow>, BackendError> {
+        let until = self.request.take_expired.then_some(now.as_micros());
+        let mut candidates = self.unlimited(connection, until).await?;
+        let mut held = HashMap::new();
+        self.limited(connection, until, &mut candidates, &mut held).await?;
+        candidates.sort_unstable_by(|one, other| one.order.cmp(&other.order));
+        let chosen = self.choose(candidates, &mut held);
+        if chosen.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.keep_limits(connection, &chosen).await?;
+        let rows: Vec<_> = chosen.iter().map(|chosen| (chosen.row, chosen.limited.is_some())).collect();
+        let mut taken = sqlx::query(include_str!("../sql/claim/take.sql"))
+            .bind(to_json(CLAIM, &rows)?)
+            .bind(self.request.token.as_bytes().as_slice())
+            .bind(self.request.worker.as_bytes().as_slice())
+            .bind(now.as_micros())
+            .bind(now.after(self.request.lease).as_micros())
+            .fetch_all(connection)
+            .await
+            .during(CLAIM)?;
+        sort(&mut taken);
+        Ok(taken)
+    }
+
+    /// The best tasks of functions without limits.
+    async fn unlimited(
+        &self,
+        connection: &mut SqliteConnection,
+        until: Option<i64>,
+    ) -> Result<Vec<Candidate>, BackendError> {
+        let rows = sqlx::query(include_str!("../sql/claim/free.sql"))
+            .bind(&*self.unlimited)
+            .bind(self.queues.as_deref())
+            .bind(self.tags.as_deref())
+            .bind(i64::from(self.request.limit))
+            .bind(until)
+            .fetch_all(connection)
+            .await
+            .during(CLAIM)?;
+        let candidate = |row: &SqliteRow| {
+            let columns = Columns::new(CLAIM, "tasks", "id", row);
+            Ok(Candidate { row: columns.number("row")?, order: order(columns)?, limited: None })
+        };
+        rows.iter().map(candidate).collect()
+    }
+
+    /// The tasks of limited functions that may have a place, and how many places are held (C-Q3). The transaction holds the lock under which all claims
+    /// count.
+    async fn limited(
+        &self,
+        connection: &mut SqliteConnection,
+        until: Option<i64>,
+        candidates: &mut Vec<Candidate>,
+        held: &mut HashMap<FunctionName, i64>,
+    ) -> Result<(), BackendError> {
+        for function in self.request.functions.iter() {
+            let Some(max_concurrent) = function.max_concurrent else { continue };
+            let held_now: i64 = sqlx::query_scalar(include_str!("../sql/claim/held.sql"))
+                .bind(&*function.name)
+                .fetch_one(&mut *connection)
+                .await
+                .during(CLAIM)?;
+            held.insert(function.name.clone(), held_now);
+            let places = (i64::from(max_concurrent) - held_now).clamp(0, self.request.limit.into());
+            let rows = sqlx::query(include_str!("../sql/claim/free_of_limited.sql"))
+                .bind(&*function.name)
+                .bind(self.queues.as_deref())
+                .bind(self.tags.as_deref())
+                .bind(places)
+                .bind(until)
+                .bind(function.version.as_deref().unwrap_or_default())
+                .fetch_all(&mut *connection)
+                .await
+                .during(CLAIM)?;
+            for row in &rows {
+                let columns = Columns::new(CLAIM, "tasks", "id", row);
+                let limited = Limited {
+                    function: function.name.clone(),
+                    max_concurrent,
+                    has_place: columns.flag("place")?,
+                    held_above: columns.number("held_above")?,
+                };
+                let candidate =
+                    Candidate { row: columns.number("row")?, order: order(columns)?, limited: Some(limited) };
+                candidates.push(candidate);
+            }
+        }
+        Ok(())
+    }
+
+    /// The first of the candidates that may be taken, as many as are asked for.
+    fn choose(&self, candidates: Vec<Candidate>, held: &mut HashMap<FunctionName, i64>) -> Vec<Candidate> {
+        let mut may_be_taken = |candidate: &Candidate| {
+            let Some(limited) = candidate.limited.as_ref().filter(|limited| !limited.has_place) else { return true };
+            let Some(held) = held.get_mut(&limited.function) else { return false };
+            let is_free = *held - limited.held_above < i64::from(limited.max_concurrent);
+            *held += i64::from(is_free);
+            is_free
+        };
+        let limit = usize::try_from(self.request.limit).unwrap_or(usize::MAX);
+        candidates.into_iter().filter(|candidate| may_be_taken(candidate)).take(limit).collect()
+    }
+
+    /// Stores the limits of what is claimed, for operators to see.
+    async fn keep_limits(&self, connection: &mut SqliteConnection, chosen: &[Candidate]) -> Result<(), BackendError> {
+        let limited = chosen.iter().filter_map(|chosen| chosen.limited.as_ref());
+        let limits: HashMap<_, _> = limited.map(|limited| (&*limited.function, limited.max_concurrent)).collect();
+        if limits.is_empty() {
+            return Ok(());
+        }
+        let limits: Vec<_> = limits.into_iter().collect();
+        sqlx::query(include_str!("../sql/claim/limit.sql"))
+            .bind(to_json(CLAIM, &limits)?)
+            .execute(connection)
+            .await
+            .during(CLAIM)
+            .map(drop)
+    }
+}
+
+fn order(columns: Columns<'_>) -> Result<Order, BackendError> {
+    Ok((Reverse(columns.number("priority")?), columns.optional_number("due")?, columns.get::<&[u8]>("id")?.to_vec()))
+}
+
+/// Brings rows into claim order: what an update returns comes in none.
+fn sort(rows: &mut [SqliteRow]) {
+    rows.sort_by_cached_key(|row| order(Columns::new(CLAIM, "tasks", "id", row)).ok());
+}
+
+fn claimed_task(columns: Columns<'_>, claim: Claim) -> Result<ClaimedTask, BackendError> {
+    Ok(ClaimedTask {
+        claim,
+        execution: columns.id("execution")?,
+        parent: columns.optional_id::<TaskId>("parent")?,
+        depth: columns.number("depth")?,
+        function: columns.name("function")?,
+        version: columns.version("version")?,
+        input: columns.payload("input")?,
+        fingerprint: columns.fingerprint("fingerprint")?,
+        queue: columns.optional_name("queue")?,
+        retry: columns.retry("retry")?,
+        memo: columns.memo()?,
+        attempt: columns.number("attempt")?,
+        deliveries: columns.number("deliveries")?,
+        generation: columns.number("generation")?,
+        is_fresh: columns.flag("is_fresh")?,
+        journal_started_at: columns.time("journal_from")?,
+        started_at: columns.time("started_at")?,
+        last_failure: columns.optional_failure("failure")?,
+        trace: columns.optional_text("trace")?.map(Into::into),
+    })
+}

@@ -1,0 +1,343 @@
+//! What turns write. Entries and children alone, which is nearly every turn, are one statement each, however many turns go together: the
+//! statement itself checks the claims, and only if it wrote less than it was given are they looked at.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+use sqlx::sqlite::SqliteConnection;
+use stent_core::backend::Hint;
+use stent_core::commit::TurnCommit;
+use stent_core::error::BackendError;
+use stent_core::execution::NewExecution;
+use stent_core::id::ExecutionId;
+use stent_core::journal::{AbandonedChildren, EntryBody, JournalEntry, Take, TurnWrite};
+use stent_core::outcome::OperationOutcome;
+use stent_core::payload::Payload;
+use stent_core::time::Timestamp;
+
+use crate::batch::{Hex, Parcel, Parcels, to_json};
+use crate::entry::StoredEntry;
+use crate::error::During;
+use crate::row::Columns;
+use crate::transaction::Hinted;
+use crate::tree::{self, Cancellation};
+use crate::{child, dispatch, variables};
+
+pub(crate) const APPEND: &str = include_str!("../sql/journal/append.sql");
+pub(crate) const CHILDREN: &str = include_str!("../sql/journal/children.sql");
+pub(crate) const TURNS: &str = include_str!("../sql/journal/turns.sql");
+pub(crate) const ABANDONED: &str = include_str!("../sql/journal/abandoned.sql");
+pub(crate) const EMPTY_SLOTS: &str = include_str!("../sql/journal/empty_slots.sql");
+
+/// Turns, with all that can be made ready before they have the database to themselves.
+pub(crate) struct Prepared {
+    operation: &'static str,
+    now: Timestamp,
+    turns: Vec<TurnWrite>,
+    entries: Vec<Parcel>,
+    children: Vec<Parcel>,
+    /// True if they hold nothing else.
+    is_plain: bool,
+    claims: String,
+}
+
+/// A turn whose claim holds.
+struct Held {
+    execution: ExecutionId,
+    /// Its first entry was there before.
+    is_repeat: bool,
+    /// What the entry in the take's place has, if it is there.
+    taken: Option<Option<Payload>>,
+    /// What lies in the slot of the take.
+    slot: Option<Payload>,
+}
+
+#[derive(Serialize)]
+struct ClaimedEntry<'a> {
+    task: Hex<'a>,
+    token: Hex<'a>,
+    generation: u32,
+    #[serde(flatten)]
+    entry: StoredEntry<'a>,
+}
+
+#[derive(Serialize)]
+struct ClaimedTurn<'a> {
+    task: Hex<'a>,
+    token: Hex<'a>,
+    generation: u32,
+    first: Option<u32>,
+    take: Option<u32>,
+    signal: Option<&'a str>,
+}
+
+impl Prepared {
+    pub(crate) fn new(operation: &'static str, now: Timestamp, turns: &[TurnWrite]) -> Result<Self, BackendError> {
+        let mut entries = Parcels::new(operation);
+        for turn in turns {
+            for entry in &turn.entries {
+                push_entry(operation, &mut entries, turn, entry)?;
+            }
+        }
+        let claims: Vec<_> = turns.iter().map(ClaimedTurn::from).collect();
+        Ok(Self {
+            operation,
+            now,
+            entries: entries.finish()?,
+            children: child::pack(operation, turns)?,
+            is_plain: turns.iter().all(is_plain),
+            claims: to_json(operation, &claims)?,
+            turns: turns.to_vec(),
+        })
+    }
+}
+
+/// Nothing but entries and children, and something of them.
+fn is_plain(turn: &TurnWrite) -> bool {
+    let is_empty = turn.entries.is_empty() && turn.children.is_empty();
+    !is_empty
+        && turn.dispatches.is_empty()
+        && turn.cancels.is_empty()
+        && turn.variables.is_empty()
+        && turn.take.is_none()
+}
+
+impl<'a> From<&'a TurnWrite> for ClaimedTurn<'a> {
+    fn from(turn: &'a TurnWrite) -> Self {
+        Self {
+            task: Hex(turn.claim.task.as_bytes()),
+            token: Hex(turn.claim.token.as_bytes()),
+            generation: turn.generation,
+            first: turn.entries.first().map(|entry| entry.seq),
+            take: turn.take.as_ref().map(|take| take.seq),
+            signal: turn.take.as_ref().map(|take| take.name.as_str()),
+        }
+    }
+}
+
+fn push_entry<'a>(
+    operation: &'static str,
+    entries: &mut Parcels<ClaimedEntry<'a>>,
+    turn: &'a TurnWrite,
+    entry: &'a JournalEntry,
+) -> Result<(), BackendError> {
+    let entry = StoredEntry::new(operation, entry, entries.payloads())?;
+    let (task, token) = (Hex(turn.claim.task.as_bytes()), Hex(turn.claim.token.as_bytes()));
+    entries.push(ClaimedEntry { task, token, generation: turn.generation, entry })
+}
+
+/// Writes turns; answers per turn.
+pub(crate) async fn write(
+    connection: &mut SqliteConnection,
+    prepared: &Prepared,
+) -> Result<Hinted<Vec<TurnCommit>>, BackendError> {
+    let applied = TurnCommit::Applied { taken: None };
+    let hints: Vec<_> = prepared.turns.iter().filter_map(hint).collect();
+    if prepared.is_plain && insert(connection, prepared).await? {
+        return Ok((vec![applied; prepared.turns.len()], hints));
+    }
+    // Of plain turns this reads no more than it did before they were written: the claims.
+    let held = held(connection, prepared).await?;
+    let mut commits: Vec<_> =
+        held.iter().map(|held| if held.is_some() { applied.clone() } else { TurnCommit::ClaimLost }).collect();
+    if !prepared.is_plain && held.iter().any(Option::is_some) {
+        insert(connection, prepared).await?;
+        dispatch(connection, prepared, &held).await?;
+        change_variables(connection, prepared, &held).await?;
+        take(connection, prepared, &held, &mut commits).await?;
+        // Last, as if they had been written last: what a turn of the batch made below a task that another one abandons is cancelled, too.
+        cancel(connection, prepared, &held).await?;
+    }
+    Ok((commits, hints))
+}
+
+fn hint(turn: &TurnWrite) -> Option<Hint> {
+    let makes_tasks = !turn.children.is_empty() || !turn.dispatches.is_empty();
+    makes_tasks.then_some(Hint::TasksReady)
+}
+
+/// Writes entries and children of the turns whose claims hold. True if that were all of them.
+async fn insert(connection: &mut SqliteConnection, prepared: &Prepared) -> Result<bool, BackendError> {
+    let mut is_all = append(connection, prepared.operation, &prepared.entries).await?;
+    for children in &prepared.children {
+        let made = sqlx::query(CHILDREN)
+            .bind(children.json.clone())
+            .bind(children.bytes.clone())
+            .bind(prepared.now.as_micros())
+            .execute(&mut *connection)
+            .await
+            .during(prepared.operation)?;
+        is_all &= made.rows_affected() == children.items;
+    }
+    Ok(is_all)
+}
+
+async fn append(
+    connection: &mut SqliteConnection,
+    operation: &'static str,
+    entries: &[Parcel],
+) -> Result<bool, BackendError> {
+    let mut is_all = true;
+    for entries in entries {
+        let written = sqlx::query(APPEND)
+            .bind(entries.json.clone())
+            .bind(entries.bytes.clone())
+            .execute(&mut *connection)
+            .await
+            .during(operation)?;
+        is_all &= written.rows_affected() == entries.items;
+    }
+    Ok(is_all)
+}
+
+/// What is to be known of the turns whose claims hold; `None` for the others.
+async fn held(connection: &mut SqliteConnection, prepared: &Prepared) -> Result<Vec<Option<Held>>, BackendError> {
+    let operation = prepared.operation;
+    let rows = sqlx::query(TURNS).bind(prepared.claims.clone()).fetch_all(connection).await.during(operation)?;
+    let mut held: Vec<_> = prepared.turns.iter().map(|_| None).collect();
+    for row in &rows {
+        let columns = Columns::new(operation, "journal", "key", row);
+        let taken = columns.flag("is_taken")?.then(|| columns.optional_payload("taken")).transpose()?;
+        let turn = Held {
+            execution: columns.id("execution")?,
+            is_repeat: columns.flag("is_repeat")?,
+            taken,
+            slot: columns.optional_payload("slot")?,
+        };
+        if let Some(place) = held.get_mut(columns.number::<usize>("key")?) {
+            *place = Some(turn);
+        }
+    }
+    Ok(held)
+}
+
+/// The turns whose claims hold.
+fn holding<'a>(prepared: &'a Prepared, held: &'a [Option<Held>]) -> impl Iterator<Item = (&'a TurnWrite, &'a Held)> {
+    prepared.turns.iter().zip(held).filter_map(|(turn, held)| Some((turn, held.as_ref()?)))
+}
+
+async fn dispatch(
+    connection: &mut SqliteConnection,
+    prepared: &Prepared,
+    held: &[Option<Held>],
+) -> Result<(), BackendError> {
+    let executions: Vec<NewExecution> =
+        holding(prepared, held).flat_map(|(turn, _)| turn.dispatches.iter().cloned()).collect();
+    if !executions.is_empty() {
+        // Whether a dedup key is borne already is no matter of the turn.
+        let _ = dispatch::insert(connection, prepared.operation, prepared.now, &executions).await?;
+    }
+    Ok(())
+}
+
+async fn change_variables(
+    connection: &mut SqliteConnection,
+    prepared: &Prepared,
+    held: &[Option<Held>],
+) -> Result<(), BackendError> {
+    let new = holding(prepared, held).filter(|(_, held)| !held.is_repeat);
+    let changes: Vec<_> = new.map(|(turn, held)| (held.execution, turn.variables.as_slice())).collect();
+    variables::change(connection, prepared.operation, &changes).await
+}
+
+#[derive(Serialize)]
+struct Slot<'a> {
+    execution: Hex<'a>,
+    name: &'a str,
+}
+
+/// Takes signals: empties the slots and journals the values, and answers with them.
+async fn take(
+    connection: &mut SqliteConnection,
+    prepared: &Prepared,
+    held: &[Option<Held>],
+    commits: &mut [TurnCommit],
+) -> Result<(), BackendError> {
+    let mut outcomes = Vec::new();
+    let mut emptied = HashSet::new();
+    for ((turn, held), commit) in prepared.turns.iter().zip(held).zip(commits) {
+        let (Some(held), Some(take)) = (held, &turn.take) else { continue };
+        let taken = match (&held.taken, &held.slot) {
+            (Some(taken), _) => taken.clone(),
+            // Of several tasks of the batch that ask for one value the first gets it.
+            (None, Some(value)) if emptied.insert((held.execution, &take.name)) => {
+                outcomes.push((turn, outcome(take, value)));
+                Some(value.clone())
+            }
+            _ => None,
+        };
+        *commit = TurnCommit::Applied { taken };
+    }
+    if outcomes.is_empty() {
+        return Ok(());
+    }
+    let mut entries = Parcels::new(prepared.operation);
+    for (turn, outcome) in &outcomes {
+        push_entry(prepared.operation, &mut entries, turn, outcome)?;
+    }
+    append(connection, prepared.operation, &entries.finish()?).await?;
+    let slots: Vec<_> =
+        emptied.iter().map(|(execution, name)| Slot { execution: Hex(execution.as_bytes()), name }).collect();
+    let slots = to_json(prepared.operation, &slots)?;
+    sqlx::query(EMPTY_SLOTS).bind(slots).execute(connection).await.during(prepared.operation)?;
+    Ok(())
+}
+
+fn outcome(take: &Take, value: &Payload) -> JournalEntry {
+    let body = EntryBody::Outcome(take.operation.clone(), OperationOutcome::Completed(value.clone()));
+    JournalEntry { seq: take.seq, turn: take.turn, at: take.at, body }
+}
+
+#[derive(Serialize)]
+struct Gone<'a> {
+    task: Hex<'a>,
+    child: Option<Hex<'a>>,
+    generation: u32,
+    op_turn: Option<u32>,
+    op_name: Option<&'a str>,
+    op_number: Option<u32>,
+}
+
+/// Cancels what turns abandoned, with all below it.
+async fn cancel(
+    connection: &mut SqliteConnection,
+    prepared: &Prepared,
+    held: &[Option<Held>],
+) -> Result<(), BackendError> {
+    let mut gone = Vec::new();
+    let mut accounts = Vec::new();
+    for (turn, _) in holding(prepared, held) {
+        for abandoned in &turn.cancels {
+            let (child, map) = match &abandoned.children {
+                AbandonedChildren::Child(child) => (Some(Hex(child.as_bytes())), None),
+                AbandonedChildren::Map(map) => (None, Some(map)),
+            };
+            gone.push(Gone {
+                task: Hex(turn.claim.task.as_bytes()),
+                child,
+                generation: turn.generation,
+                op_turn: map.map(|map| map.turn),
+                op_name: map.map(|map| &*map.name),
+                op_number: map.map(|map| map.number),
+            });
+            accounts.push((turn.claim.task, abandoned.turn));
+        }
+    }
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let gone = to_json(prepared.operation, &gone)?;
+    let rows = sqlx::query(ABANDONED).bind(gone).fetch_all(&mut *connection).await.during(prepared.operation)?;
+    let mut cancellations = Vec::new();
+    for row in &rows {
+        let columns = Columns::new(prepared.operation, "tasks", "id", row);
+        if let Some(&(by, turn)) = accounts.get(columns.number::<usize>("key")?) {
+            let task = columns.id("id")?;
+            cancellations.push(Cancellation { task, include: true, by: Some(by), turn: Some(turn) });
+        }
+    }
+    if !cancellations.is_empty() {
+        tree::cancel_below(connection, prepared.operation, prepared.now, &cancellations).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,22 @@
+//! The conformance suite of `stent-testkit`, on a file of its own each case.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use stent_backend_sqlite::{SqliteOptions, Synchronous};
+use stent_core::Backend;
+use stent_testkit::conformance::Store;
+use tempfile::TempDir;
+
+struct File(TempDir);
+
+#[async_trait]
+impl Store for File {
+    async fn open(&self) -> Arc<dyn Backend> {
+        // What a commit waits for changes no answer, and a disk makes the suite slow.
+        let options = SqliteOptions::new(self.0.path().join("stent.db")).synchronous(Synchronous::Normal);
+        Arc::new(options.open().await.expect("the file can be opened"))
+    }
+}
+
+stent_testkit::conformance!(|| async { File(TempDir::new().expect("a directory can be made")) });

@@ -1,0 +1,430 @@
+//! The live loop: what turns make is written and then started, and outcomes are given one by one (C-R5).
+//!
+//! ```text
+//! a turn ends:   queue what it made; send the queue as one write (one write in flight; what gathers goes out together)
+//! a step ends:   queue its outcome; give nothing until it is committed and given
+//! child, timer:  if others are outstanding queue `order`; give
+//! signal:        only when the queue is empty and all is given: take and journal in one transaction, give next
+//! start a step:  when no queued `order` is uncommitted
+//! ```
+
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use stent_core::backend::Watch;
+use stent_core::commit::TurnCommit;
+use stent_core::journal::{EntryBody, Made, Take};
+use stent_core::operation::{OperationId, OperationKind};
+use stent_core::outcome::{Ended, OperationOutcome};
+use stent_core::{TaskId, Timestamp};
+
+use super::operation::{Given, Mode, Phase, Request, StepEvent};
+use super::poll::StepWake;
+use super::queue::{self, Receipt, Written};
+use super::turn::{Driver, Happening, Own, child_given};
+use super::{Left, Stop};
+use crate::context::read_payload;
+use crate::wait::Event;
+
+impl Driver {
+    pub(super) async fn live(&mut self) -> Result<Left, Stop> {
+        loop {
+            self.collect();
+            if let Some(returned) = self.returned.take() {
+                return self.finish(returned).await;
+            }
+            self.advance_maps()?;
+            self.start_steps();
+            if self.driving || self.activation.wake.take_steps() {
+                self.drive_steps().await;
+                continue;
+            }
+            self.send();
+            self.start_reads();
+            if self.give_next().await? || self.take_signal() {
+                continue;
+            }
+            if self.activation.wake.take_foreign() {
+                // The same turn goes on: its outcome was not one that the journal knows.
+                self.poll(Mode::Turn).await;
+                self.end_turn()?;
+                continue;
+            }
+            if let Some(left) = self.wait().await? {
+                return Ok(left);
+            }
+        }
+    }
+
+    /// Takes in what the function did while it was polled: drops, steps' ends, answers of maps.
+    pub(super) fn collect(&mut self) {
+        let (dropped, steps) = {
+            let mut shared = self.activation.shared();
+            (std::mem::take(&mut shared.dropped), std::mem::take(&mut shared.steps))
+        };
+        for slot in dropped {
+            self.unwatch(slot);
+            self.running.remove(&slot);
+            self.maps.remove(&slot);
+            self.own.retain(|own| own.slot != slot);
+            self.ready.retain(|(ready, ..)| *ready != slot);
+            self.to_start.retain(|start| *start != slot);
+            self.to_read.retain(|read| *read != slot);
+            self.abandon(slot);
+        }
+        for event in steps {
+            match event {
+                StepEvent::Ended(slot, outcome) => self.own_outcome(slot, outcome),
+                StepEvent::RetryAt(slot, at) => {
+                    self.running.remove(&slot);
+                    self.activation.shared().operations[slot].phase = Phase::Retrying;
+                    self.timers.insert((at, slot));
+                }
+            }
+        }
+    }
+
+    /// Starts steps, unless an `order` entry before them is uncommitted: that fences stale workers, too.
+    fn start_steps(&mut self) {
+        while !self.queue.holds_steps() {
+            let Some(slot) = self.to_start.pop_front() else { return };
+            self.running.insert(slot);
+            let mut shared = self.activation.shared();
+            let operation = &mut shared.operations[slot];
+            operation.phase = Phase::Running;
+            operation.step = Some(Arc::new(StepWake::new(Arc::clone(&self.activation.wake))));
+            self.driving = true;
+        }
+    }
+
+    /// Reads variables of the execution, once all that this task changed is written; the outcome is an entry like a step's.
+    fn start_reads(&mut self) {
+        while self.queue.is_idle() {
+            let Some(slot) = self.to_read.pop_front() else { return };
+            let request = match &self.activation.shared().operations[slot].request {
+                Request::Read(request) => request.clone(),
+                _ => continue,
+            };
+            self.running.insert(slot);
+            self.activation.shared().operations[slot].phase = Phase::Running;
+            let engine = Arc::clone(&self.activation.engine);
+            let execution = self.activation.task.execution;
+            self.work.push(Box::pin(async move {
+                let variables = engine.patiently(|| engine.backend.read(execution)).await;
+                let value = variables.map(|variables| read_payload(&request, &variables));
+                Happening::Read(slot, value.map(OperationOutcome::Completed))
+            }));
+        }
+    }
+
+    /// Polls the steps that were woken and the maps that were asked, through the function that holds them.
+    async fn drive_steps(&mut self) {
+        self.driving = false;
+        let wakers: Vec<_> = {
+            let mut shared = self.activation.shared();
+            let woken = |slot: &usize| {
+                let operation = &shared.operations[*slot];
+                operation.step.as_ref().is_some_and(|step| step.is_woken()) || operation.ask.is_some()
+            };
+            let slots: Vec<usize> = self.running.iter().chain(self.maps.keys()).copied().filter(woken).collect();
+            slots.into_iter().filter_map(|slot| shared.operations[slot].waker.take()).collect()
+        };
+        if wakers.is_empty() {
+            return;
+        }
+        for waker in wakers {
+            self.activation.wake.wake(Some(waker));
+        }
+        self.poll(Mode::Drive).await;
+    }
+
+    /// Sends what is queued, if no write is in flight.
+    pub(super) fn send(&mut self) {
+        if !self.queue.is_waiting() || !self.queue.may_send() {
+            return;
+        }
+        let task = &self.activation.task;
+        let (write, receipts) = self.queue.send(task.claim, task.generation);
+        let engine = Arc::clone(&self.activation.engine);
+        self.work.push(Box::pin(async move {
+            Happening::Written(Written { commit: queue::send(engine, write).await, receipts })
+        }));
+    }
+
+    /// Gives the next outcome, if one may be given, and ends the turn that it opened.
+    async fn give_next(&mut self) -> Result<bool, Stop> {
+        if self.taking || self.own.front().is_some_and(|own| !own.committed) {
+            return Ok(false);
+        }
+        let (slot, given, at) = if let Some(Own { slot, outcome, at, .. }) = self.own.pop_front() {
+            let id = self.activation.shared().operations[slot].id.clone();
+            if id.kind == OperationKind::Map && matches!(outcome, OperationOutcome::Completed(_)) {
+                if self.maps.remove(&slot).is_none() {
+                    self.absorb_ended(slot, &id, outcome).await?;
+                }
+                (slot, Given::Done, at)
+            } else {
+                (slot, outcome.into(), at)
+            }
+        } else if let Some((slot, given, at)) = self.ready.pop_front() {
+            let shared = self.activation.shared();
+            if shared.open.len() > 1 {
+                let (turn, id) = (shared.turn + 1, shared.operations[slot].id.clone());
+                drop(shared);
+                let now = self.activation.engine.clock.now();
+                self.queue.entry(turn, now, EntryBody::Order(id), Some(Receipt::Order));
+            }
+            (slot, given, at)
+        } else {
+            return Ok(false);
+        };
+        self.unwatch(slot);
+        self.give(slot, given, at).await;
+        self.end_turn()?;
+        Ok(true)
+    }
+
+    /// Takes a signal for its oldest wait, once all that is known has been given and written (C-S2).
+    fn take_signal(&mut self) -> bool {
+        if self.taking || !self.own.is_empty() || !self.queue.is_idle() {
+            return false;
+        }
+        let activation = Arc::clone(&self.activation);
+        let shared = activation.shared();
+        let waits = |slot: usize, name: &str| {
+            let operation = &shared.operations[slot];
+            operation.id.kind == OperationKind::Signal
+                && *operation.id.name == *name
+                && operation.phase == Phase::Outstanding
+        };
+        while let Some(seen) = self.signalled.pop_front() {
+            if !shared.open.contains(&seen) {
+                continue;
+            }
+            let name = shared.operations[seen].id.name.clone();
+            let oldest = shared.open.iter().copied().filter(|slot| waits(*slot, &name));
+            let oldest = oldest.min_by_key(|slot| (shared.operations[*slot].id.turn, shared.operations[*slot].created));
+            let (Some(slot), Some(signal)) = (oldest, shared.operations[seen].signal_name()) else { continue };
+            let at = activation.engine.clock.now();
+            let operation = shared.operations[slot].id.clone();
+            let take = Take { name: signal, seq: self.queue.next_seq(), turn: shared.turn, at, operation };
+            let write = self.queue.send_take(activation.task.claim, activation.task.generation, take);
+            let engine = Arc::clone(&activation.engine);
+            self.taking = true;
+            self.work.push(Box::pin(async move {
+                let taken = match engine.turns.submit(write).await {
+                    Ok(TurnCommit::Applied { taken }) => Ok(taken),
+                    Ok(TurnCommit::ClaimLost) => Err(Stop::Lost),
+                    Err(error) => Err(Stop::Trouble(error)),
+                };
+                Happening::Taken(slot, at, taken)
+            }));
+            return true;
+        }
+        false
+    }
+
+    /// Goes on with an operation of a written turn that is still open.
+    pub(super) fn go_on(&mut self, slot: usize, id: &OperationId) {
+        match id.kind {
+            OperationKind::Step if id.number > 0 => self.ambiguous(slot, id),
+            OperationKind::Step => self.to_start.push_back(slot),
+            OperationKind::Read => self.to_read.push_back(slot),
+            OperationKind::Call => {
+                let until = {
+                    let shared = self.activation.shared();
+                    let operation = &shared.operations[slot];
+                    match &operation.request {
+                        Request::Call { timeout: Some(timeout), .. } => Some(operation.made_at.after(*timeout)),
+                        _ => None,
+                    }
+                };
+                self.timers.extend(until.map(|until| (until, slot)));
+                match self.recorded.child_end(id) {
+                    Some(ended) => self.ready.push_back((slot, child_given(ended.clone()), ended.at)),
+                    None => self.watch(slot, Watch::Task(self.activation.child(id, None)), false),
+                }
+            }
+            OperationKind::Sleep | OperationKind::Signal => self.recorded_now(slot),
+            OperationKind::Map => {
+                let chunk = match self.recorded.detail(id) {
+                    Some(Made::Map { chunk }) => chunk,
+                    _ => self.activation.engine.settings.chunk,
+                };
+                let closed = self.recorded.chunks(id).cloned();
+                self.begin_map(slot, chunk, Some(closed));
+            }
+            OperationKind::Dispatch | OperationKind::Patch => {}
+            _ => {}
+        }
+    }
+
+    /// An operation is recorded: its wait begins.
+    pub(super) fn recorded_now(&mut self, slot: usize) {
+        let (id, until, open) = {
+            let shared = self.activation.shared();
+            let operation = &shared.operations[slot];
+            let until = match (self.recorded.detail(&operation.id), &operation.request) {
+                (Some(Made::Sleep { until }), _) => Some(until),
+                (Some(Made::Signal { until }), _) => until,
+                (_, Request::Sleep(duration)) => Some(operation.made_at.after(*duration)),
+                (_, Request::Signal { timeout, .. }) => timeout.map(|timeout| operation.made_at.after(timeout)),
+                _ => None,
+            };
+            (operation.id.clone(), until, shared.open.contains(&slot))
+        };
+        if !open {
+            return;
+        }
+        self.timers.extend(until.map(|until| (until, slot)));
+        if id.kind == OperationKind::Signal {
+            self.watch_signal(slot);
+        }
+    }
+
+    fn watch_signal(&mut self, slot: usize) {
+        let name = self.activation.shared().operations[slot].signal_name();
+        if let Some(name) = name {
+            self.watch(slot, Watch::Signal(self.activation.task.execution, name), false);
+        }
+    }
+
+    /// Something came back from the store.
+    pub(super) fn happened(&mut self, happening: Happening) -> Result<(), Stop> {
+        match happening {
+            Happening::Written(written) => self.written(written),
+            Happening::Taken(slot, at, taken) => {
+                let taken = taken?;
+                self.taking = false;
+                self.timers.extend(self.overdue.drain(..).map(|slot| (Timestamp::EPOCH, slot)));
+                self.queue.take_came_back(taken.is_some());
+                match taken {
+                    // Outcomes queued meanwhile have later places in the stream.
+                    Some(value) if self.activation.shared().open.contains(&slot) => {
+                        self.activation.shared().operations[slot].phase = Phase::Ended;
+                        let outcome = OperationOutcome::Completed(value);
+                        self.own.push_front(Own { slot, outcome, at, committed: true });
+                    }
+                    Some(_) => {}
+                    None => self.watch_signal(slot),
+                }
+                Ok(())
+            }
+            Happening::ChildEnded(slot, ended) => {
+                let waiting = self.activation.shared().operations[slot].phase == Phase::Outstanding;
+                match ended? {
+                    Some(ended) if waiting => self.child_ended(slot, ended),
+                    None if waiting => {
+                        let id = self.activation.shared().operations[slot].id.clone();
+                        self.watch(slot, Watch::Task(self.activation.child(&id, None)), false);
+                    }
+                    _ => {}
+                }
+                Ok(())
+            }
+            Happening::MapItems(slot, first, items) => self.map_items(slot, first, items?),
+            Happening::Read(slot, outcome) => {
+                if self.running.contains(&slot) {
+                    self.own_outcome(slot, outcome?);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn written(&mut self, Written { commit, receipts }: Written) -> Result<(), Stop> {
+        if commit? == TurnCommit::ClaimLost {
+            return Err(Stop::Lost);
+        }
+        self.queue.came_back(&receipts);
+        for receipt in receipts {
+            match receipt {
+                Receipt::Recorded(slot) => self.recorded_now(slot),
+                Receipt::Outcome(slot) => {
+                    if let Some(own) = self.own.iter_mut().find(|own| own.slot == slot) {
+                        own.committed = true;
+                    }
+                }
+                Receipt::Order => {}
+                Receipt::Chunk(slot, first) => self.watch_chunk(slot, first, false),
+            }
+        }
+        Ok(())
+    }
+
+    /// A watched wait is over.
+    pub(super) fn news(&mut self, Event { key, ended }: Event) {
+        let slot = key / 2;
+        let id = {
+            let shared = self.activation.shared();
+            if !shared.open.contains(&slot) || shared.operations[slot].phase == Phase::Ended {
+                return;
+            }
+            shared.operations[slot].id.clone()
+        };
+        match (id.kind, ended) {
+            (OperationKind::Call, Some(ended)) => self.child_ended(slot, ended),
+            (OperationKind::Call, None) => self.fetch_child(slot, self.activation.child(&id, None)),
+            (OperationKind::Signal, _) => self.signalled.push_back(slot),
+            (OperationKind::Map, _) => self.chunk_over(slot, key % 2),
+            _ => {}
+        }
+    }
+
+    fn child_ended(&mut self, slot: usize, ended: Ended) {
+        let at = ended.at;
+        self.ready.push_back((slot, child_given(ended), at));
+    }
+
+    fn fetch_child(&self, slot: usize, child: TaskId) {
+        let engine = Arc::clone(&self.activation.engine);
+        self.work.push(Box::pin(async move { Happening::ChildEnded(slot, engine.outcomes.submit(child).await) }));
+    }
+
+    /// Timers that have come: sleeps end, retries of steps begin, timeouts elapse.
+    pub(super) fn timers_due(&mut self, now: Timestamp) {
+        while let Some((at, slot)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.timers.pop_first();
+            let (kind, phase) = {
+                let shared = self.activation.shared();
+                (shared.operations[slot].id.kind, shared.operations[slot].phase)
+            };
+            match (kind, phase) {
+                (OperationKind::Sleep, Phase::Outstanding) => self.ready.push_back((slot, Given::Done, at)),
+                (OperationKind::Step, Phase::Retrying) => {
+                    self.activation.shared().operations[slot].phase = Phase::Running;
+                    self.running.insert(slot);
+                    let step = self.activation.shared().operations[slot].step.clone();
+                    if let Some(step) = step {
+                        std::task::Wake::wake(step);
+                    }
+                }
+                (OperationKind::Call, Phase::Outstanding) if !self.ready.iter().any(|(ready, ..)| *ready == slot) => {
+                    self.own_outcome(slot, OperationOutcome::Elapsed);
+                    self.abandon(slot);
+                }
+                (OperationKind::Signal, Phase::Outstanding) if !self.taking => {
+                    self.own_outcome(slot, OperationOutcome::Elapsed);
+                }
+                // A take is in flight; if it brings nothing the timeout has passed all the same.
+                (OperationKind::Signal, Phase::Outstanding) => {
+                    self.overdue.push(slot);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// One thing that comes: from the store, the function, the watches.
+    pub(super) async fn next_event(&mut self) -> Result<(), Stop> {
+        tokio::select! {
+            biased;
+            Some(happening) = self.work.next(), if !self.work.is_empty() => self.happened(happening),
+            () = self.activation.wake.notified() => Ok(()),
+            event = self.watcher.next() => {
+                self.news(event);
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! Maps: children over an iterator, in chunks, at most two of which are in flight (C-M1 to C-M5).
+//!
+//! The map's future has the iterator, the fold and the type of results; the driver asks it to produce calls and to absorb results, and
+//! does everything else. A map's end, good or bad, is an entry of the journal.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use stent_core::backend::Watch;
+use stent_core::journal::EntryBody;
+use stent_core::limits;
+use stent_core::operation::{OperationId, OperationKind};
+use stent_core::outcome::{Ended, OperationOutcome, Outcome};
+use stent_core::retry::ErrorClass;
+use stent_core::task::{MapItem, NewChild, NewTask};
+use stent_core::{Failure, Payload};
+
+use super::Stop;
+use super::journal::{ClosedChunks, Divergence};
+use super::operation::{Answer, Ask, Mode, Request};
+use super::queue::Receipt;
+use super::turn::{Driver, Happening};
+
+/// Chunks in flight (C-M2).
+const WINDOW: usize = 2;
+
+/// A map that is under way.
+#[derive(Debug)]
+pub(super) struct MapRun {
+    id: OperationId,
+    chunk: u32,
+    settled: bool,
+    stage: Stage,
+    /// Items taken from the iterator.
+    produced: u32,
+    exhausted: bool,
+    open: VecDeque<OpenChunk>,
+    /// Its future was asked for something.
+    asked: bool,
+    /// Items of open chunks that exist, as they were before this activation.
+    existing: Vec<MapItem>,
+}
+
+/// How far a map that goes on after a crash has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The results of closed chunks are read, from this index on up to the second.
+    Restoring(u32, u32),
+    /// The recorded state of a fold is taken in.
+    RestoringState(u32),
+    /// The items of open chunks are read.
+    Looking(u32),
+    Running,
+}
+
+#[derive(Debug)]
+struct OpenChunk {
+    first: u32,
+    past: u32,
+    /// Its results, once all have ended.
+    results: Option<Vec<Result<Payload, Failure>>>,
+    watched: bool,
+}
+
+impl Driver {
+    /// Begins a map, or goes on with one of a written turn: `recorded` says what it had done.
+    pub(super) fn begin_map(&mut self, slot: usize, chunk: u32, recorded: Option<Option<ClosedChunks>>) {
+        let (id, settled, fold) = {
+            let shared = self.activation.shared();
+            let operation = &shared.operations[slot];
+            let Request::Map { settled, fold, .. } = operation.request else { return };
+            (operation.id.clone(), settled, fold)
+        };
+        let (closed, state) = match &recorded {
+            Some(Some(chunks)) => (chunks.closed, chunks.state.clone()),
+            _ => (0, None),
+        };
+        let stage = match (&recorded, fold) {
+            (None, _) => Stage::Running,
+            (Some(_), true) if state.is_some() => Stage::RestoringState(closed),
+            (Some(_), false) if closed > 0 => Stage::Restoring(0, closed),
+            (Some(_), _) => Stage::Looking(closed),
+        };
+        let run = MapRun {
+            id,
+            chunk: chunk.clamp(1, limits::CHUNK),
+            settled,
+            stage,
+            produced: closed,
+            exhausted: false,
+            open: VecDeque::new(),
+            asked: false,
+            existing: Vec::new(),
+        };
+        self.maps.insert(slot, run);
+        match stage {
+            Stage::Restoring(..) | Stage::Looking(_) => self.read_items(slot),
+            Stage::RestoringState(_) => {
+                if let Some(state) = state {
+                    self.ask(slot, Ask::Restore { state });
+                }
+            }
+            Stage::Running => {}
+        }
+    }
+
+    /// Takes every map as far as it can go now.
+    pub(super) fn advance_maps(&mut self) -> Result<(), Stop> {
+        let slots: Vec<usize> = self.maps.keys().copied().collect();
+        for slot in slots {
+            let answer = self.activation.shared().operations[slot].answer.take();
+            if let Some(answer) = answer {
+                if let Some(map) = self.maps.get_mut(&slot) {
+                    map.asked = false;
+                }
+                self.answered(slot, answer)?;
+            }
+            self.advance(slot);
+        }
+        Ok(())
+    }
+
+    /// Asks for the next thing, or ends the map.
+    fn advance(&mut self, slot: usize) {
+        let Some(map) = self.maps.get_mut(&slot) else { return };
+        if map.asked || map.stage != Stage::Running {
+            return;
+        }
+        if let Some(results) = map.open.front_mut().and_then(|chunk| chunk.results.take()) {
+            let first = map.open.front().map_or(0, |chunk| chunk.first);
+            self.ask(slot, Ask::Absorb { first, results });
+        } else if !map.exhausted && map.open.len() < WINDOW {
+            let (first, limit) = (map.produced, map.chunk);
+            self.ask(slot, Ask::Produce { first, limit });
+        } else if map.exhausted && map.open.is_empty() {
+            map.stage = Stage::Looking(map.produced);
+            self.own_outcome(slot, OperationOutcome::Completed(Payload::default()));
+        }
+    }
+
+    /// Asks the map's future; it answers while the function is polled.
+    fn ask(&mut self, slot: usize, ask: Ask) {
+        if let Some(map) = self.maps.get_mut(&slot) {
+            map.asked = true;
+        }
+        self.activation.shared().operations[slot].ask = Some(ask);
+        self.driving = true;
+    }
+
+    fn answered(&mut self, slot: usize, answer: Answer) -> Result<(), Stop> {
+        match answer {
+            Answer::Refused(failure) => {
+                self.end_map(slot, failure);
+                Ok(())
+            }
+            Answer::Absorbed(state) => {
+                self.absorbed(slot, state);
+                Ok(())
+            }
+            Answer::Produced(tasks) => self.produced(slot, tasks),
+        }
+    }
+
+    fn absorbed(&mut self, slot: usize, state: Option<Payload>) {
+        let Some(map) = self.maps.get_mut(&slot) else { return };
+        match map.stage {
+            Stage::Running => {
+                let Some(chunk) = map.open.pop_front() else { return };
+                let (turn, now) = (self.activation.shared().turn, self.activation.engine.clock.now());
+                let body = EntryBody::Chunk { map: map.id.clone(), closed: chunk.past, state };
+                self.queue.entry(turn, now, body, None);
+                self.watcher.remove(watch_key(slot, chunk.first, map.chunk));
+            }
+            Stage::Restoring(from, closed) => {
+                let next = from.saturating_add(map.chunk).min(closed);
+                map.stage = if next < closed { Stage::Restoring(next, closed) } else { Stage::Looking(closed) };
+                self.read_items(slot);
+            }
+            Stage::RestoringState(closed) => {
+                map.stage = Stage::Looking(closed);
+                self.read_items(slot);
+            }
+            Stage::Looking(_) => {}
+        }
+    }
+
+    /// Calls were taken from the iterator: they become the children of a chunk, unless they are already.
+    fn produced(&mut self, slot: usize, tasks: Vec<NewTask>) -> Result<(), Stop> {
+        let activation = Arc::clone(&self.activation);
+        let Some(map) = self.maps.get_mut(&slot) else { return Ok(()) };
+        let count = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
+        map.exhausted = count < map.chunk;
+        let (first, past) = (map.produced, map.produced.saturating_add(count));
+        if past > limits::MAP_ITEMS {
+            let text = format!("a map has at most {} items; split it over child functions", limits::MAP_ITEMS);
+            self.end_map(slot, Failure::new(ErrorClass::limit_exceeded(), text));
+            return Ok(());
+        }
+        map.produced = past;
+        let existing: Vec<&MapItem> =
+            map.existing.iter().filter(|item| item.index >= first && (item.index < past || map.exhausted)).collect();
+        if !existing.is_empty() {
+            let same = existing.len() == tasks.len()
+                && existing.iter().zip(&tasks).all(|(item, task)| item.fingerprint == task.fingerprint);
+            if !same {
+                let difference = format!("{}: its items {first} to {past} are not those recorded", map.id);
+                return Err(Divergence { turn: map.id.turn, difference }.into());
+            }
+        }
+        if count == 0 {
+            return Ok(());
+        }
+        map.open.push_back(OpenChunk { first, past, results: None, watched: false });
+        if existing.is_empty() {
+            let id = map.id.clone();
+            for (index, task) in (first..past).zip(tasks) {
+                let child = NewChild {
+                    id: activation.child(&id, Some(index)),
+                    operation: id.clone(),
+                    index: Some(index),
+                    task,
+                    born: None,
+                };
+                self.queue.child(child, (index + 1 == past).then_some(Receipt::Chunk(slot, first)));
+            }
+        } else {
+            self.watch_chunk(slot, first, false);
+        }
+        Ok(())
+    }
+
+    /// Watches an open chunk whose children exist.
+    pub(super) fn watch_chunk(&mut self, slot: usize, first: u32, fresh: bool) {
+        let task = &self.activation.task;
+        let Some(map) = self.maps.get_mut(&slot) else { return };
+        let Some(chunk) = map.open.iter_mut().find(|chunk| chunk.first == first) else { return };
+        chunk.watched = true;
+        let watch = Watch::Map {
+            parent: task.claim.task,
+            generation: task.generation,
+            operation: map.id.clone(),
+            items: chunk.first..chunk.past,
+            settled: map.settled,
+        };
+        self.watcher.add(watch_key(slot, first, map.chunk), watch, fresh);
+    }
+
+    /// True if every map only waits for its children.
+    pub(super) fn maps_rest(&self) -> bool {
+        let waits =
+            |map: &MapRun| !map.asked && map.stage == Stage::Running && map.open.iter().all(|chunk| chunk.watched);
+        self.maps.values().all(waits)
+    }
+
+    /// The open chunks of a map whose children exist: first index, and the index past the last.
+    pub(super) fn open_chunks(&self, slot: usize) -> Option<(OperationId, bool, Vec<std::ops::Range<u32>>)> {
+        let map = self.maps.get(&slot)?;
+        let watched = map.open.iter().filter(|chunk| chunk.watched);
+        Some((map.id.clone(), map.settled, watched.map(|chunk| chunk.first..chunk.past).collect()))
+    }
+
+    /// A watched chunk is over: its results are read.
+    pub(super) fn chunk_over(&self, slot: usize, parity: usize) {
+        let Some(map) = self.maps.get(&slot) else { return };
+        let chunk = map.open.iter().find(|chunk| watch_key(slot, chunk.first, map.chunk) % 2 == parity);
+        if let Some(chunk) = chunk {
+            self.read_range(slot, chunk.first, chunk.past);
+        }
+    }
+
+    fn read_items(&self, slot: usize) {
+        let Some(map) = self.maps.get(&slot) else { return };
+        match map.stage {
+            Stage::Restoring(from, closed) => self.read_range(slot, from, from.saturating_add(map.chunk).min(closed)),
+            // The chunk after the window too: none of its items may exist.
+            Stage::Looking(closed) => self.read_range(slot, closed, closed.saturating_add(map.chunk.saturating_mul(3))),
+            Stage::RestoringState(_) | Stage::Running => {}
+        }
+    }
+
+    fn read_range(&self, slot: usize, first: u32, past: u32) {
+        let Some(map) = self.maps.get(&slot) else { return };
+        let (engine, id) = (Arc::clone(&self.activation.engine), map.id.clone());
+        let (parent, generation) = (self.activation.task.claim.task, self.activation.task.generation);
+        self.work.push(Box::pin(async move {
+            let items = engine.patiently(|| engine.backend.map_items(parent, generation, &id, first..past)).await;
+            Happening::MapItems(slot, first, items)
+        }));
+    }
+
+    /// Items of a map were read.
+    pub(super) fn map_items(&mut self, slot: usize, first: u32, items: Vec<MapItem>) -> Result<(), Stop> {
+        let Some(map) = self.maps.get_mut(&slot) else { return Ok(()) };
+        match map.stage {
+            Stage::Restoring(..) => {
+                let results = ended(&items).ok_or_else(|| not_ended(&map.id))?;
+                self.ask(slot, Ask::Absorb { first, results });
+            }
+            Stage::Looking(_) => {
+                map.existing = items;
+                map.stage = Stage::Running;
+            }
+            Stage::Running => {
+                let failed = items.iter().filter(|item| item.ended.as_ref().is_some_and(|ended| !completed(ended)));
+                let failed = failed.min_by_key(|item| (item.ended.as_ref().map(|ended| ended.at), item.index));
+                if let Some(failed) = failed.filter(|_| !map.settled) {
+                    let failure = result(failed).and_then(Result::err).unwrap_or_else(cancelled);
+                    self.end_map(slot, failure.of_item(failed.index));
+                    return Ok(());
+                }
+                let Some(chunk) = map.open.iter_mut().find(|chunk| chunk.first == first) else { return Ok(()) };
+                let all = usize::try_from(chunk.past - chunk.first).is_ok_and(|count| items.len() == count);
+                match ended(&items).filter(|_| all) {
+                    Some(results) => chunk.results = Some(results),
+                    None => self.watch_chunk(slot, first, false),
+                }
+            }
+            Stage::RestoringState(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Ends a map with a failure, and cancels its open children, in one entry and write (C-M3).
+    fn end_map(&mut self, slot: usize, failure: Failure) {
+        self.own_outcome(slot, OperationOutcome::Failed(failure));
+        self.abandon(slot);
+        self.maps.remove(&slot);
+    }
+
+    /// Has the future of a map that ended before this activation absorb the recorded results, without iterating again (C-M5).
+    pub(super) async fn absorb_ended(
+        &mut self,
+        slot: usize,
+        id: &OperationId,
+        _end: OperationOutcome,
+    ) -> Result<(), Stop> {
+        let fold = matches!(self.activation.shared().operations[slot].request, Request::Map { fold: true, .. });
+        let Some(chunks) = self.recorded.chunks(id).cloned() else { return Ok(()) };
+        if fold {
+            if let Some(state) = chunks.state {
+                return self.ask_now(slot, Ask::Restore { state }).await;
+            }
+            return Ok(());
+        }
+        let (engine, task) = (Arc::clone(&self.activation.engine), &self.activation.task);
+        let (parent, generation) = (task.claim.task, task.generation);
+        let mut first = 0;
+        while first < chunks.closed {
+            let past = first.saturating_add(limits::CHUNK).min(chunks.closed);
+            let items = engine.patiently(|| engine.backend.map_items(parent, generation, id, first..past)).await?;
+            let results = ended(&items).ok_or_else(|| not_ended(id))?;
+            self.ask_now(slot, Ask::Absorb { first, results }).await?;
+            first = past;
+        }
+        Ok(())
+    }
+
+    async fn ask_now(&mut self, slot: usize, ask: Ask) -> Result<(), Stop> {
+        let waker = {
+            let mut shared = self.activation.shared();
+            let operation = &mut shared.operations[slot];
+            operation.ask = Some(ask);
+            operation.waker.take()
+        };
+        self.activation.wake.wake(waker);
+        self.poll(Mode::Drive).await;
+        match self.activation.shared().operations[slot].answer.take() {
+            Some(Answer::Refused(failure)) => Err(Stop::Failed(failure)),
+            Some(_) => Ok(()),
+            None => {
+                let turn = self.turn();
+                let difference = "a map that had ended is not awaited where it was".to_owned();
+                Err(Divergence { turn, difference }.into())
+            }
+        }
+    }
+}
+
+fn watch_key(slot: usize, first: u32, chunk: u32) -> usize {
+    slot * 2 + usize::from((first / chunk.max(1)) % 2 == 1)
+}
+
+fn completed(ended: &Ended) -> bool {
+    matches!(ended.outcome, Outcome::Completed(_))
+}
+
+fn cancelled() -> Failure {
+    Failure::new(ErrorClass::cancelled(), "the item was cancelled")
+}
+
+/// The results of items, if all have ended.
+fn ended(items: &[MapItem]) -> Option<Vec<Result<Payload, Failure>>> {
+    items.iter().map(result).collect()
+}
+
+fn result(item: &MapItem) -> Option<Result<Payload, Failure>> {
+    let ended = item.ended.as_ref()?;
+    Some(match &ended.outcome {
+        Outcome::Completed(value) => Ok(value.clone()),
+        Outcome::Failed(failure) => Err(failure.clone().of_item(item.index)),
+        Outcome::TimedOut | Outcome::Cancelled => Err(cancelled().of_item(item.index)),
+    })
+}
+
+fn not_ended(id: &OperationId) -> Stop {
+    debug_assert_eq!(id.kind, OperationKind::Map);
+    let difference = format!("{id} closed a chunk of which an item is open or gone");
+    Divergence { turn: id.turn, difference }.into()
+}

@@ -1,0 +1,229 @@
+//! Batching without delay: what gathers while the previous call is in flight goes out together.
+//!
+//! An idle process has the latency of one call, a busy one the throughput of group commit. There is no timer.
+
+use std::collections::{HashSet, VecDeque};
+use std::hash::Hash;
+use std::slice;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use stent_core::BackendError;
+use stent_core::error::ErrorKind;
+use tokio::sync::oneshot;
+
+use crate::backoff::Backoff;
+
+/// A call of the backend that takes many items and answers per item, in order. It may be repeated.
+#[async_trait]
+pub(crate) trait Batched: Send + Sync + 'static {
+    type Item: Send + Sync + 'static;
+    type Answer: Send + 'static;
+    /// Items of one key never share a batch.
+    type Key: Hash + Eq + Send;
+
+    fn key(&self, item: &Self::Item) -> Self::Key;
+
+    /// How much of a batch's room an item takes.
+    fn weight(&self, item: &Self::Item) -> usize {
+        let _ = item;
+        1
+    }
+
+    async fn call(&self, items: &[Self::Item]) -> Result<Vec<Self::Answer>, BackendError>;
+}
+
+/// How large batches get, and how long they are repeated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BatchLimits {
+    /// Items of one batch.
+    pub(crate) items: usize,
+    /// Weight of one batch, unless a single item has more.
+    pub(crate) weight: usize,
+    /// How long a batch is repeated over an outage; `None`: as long as somebody waits for an answer.
+    pub(crate) patience: Option<Duration>,
+}
+
+/// Gathers items into batches, one in flight at a time.
+///
+/// - What was submitted happens whole, also if the submitter stops waiting.
+/// - Transient trouble: the same batch is repeated, until it succeeds, patience ends, or nobody waits any more.
+/// - Other trouble of a batch: each of its items is tried alone, so that none is harmed by another.
+pub(crate) struct Batcher<T, R> {
+    queue: Arc<dyn Submit<T, R>>,
+}
+
+impl<T, R> Clone for Batcher<T, R> {
+    fn clone(&self) -> Self {
+        Self { queue: Arc::clone(&self.queue) }
+    }
+}
+
+impl<T: Send + Sync + 'static, R: Send + 'static> Batcher<T, R> {
+    pub(crate) fn new(limits: BatchLimits, call: impl Batched<Item = T, Answer = R>) -> Self {
+        let waiting = Mutex::new(Waiting { entries: VecDeque::new(), flushing: false });
+        Self { queue: Arc::new(Queue { call, limits, waiting }) }
+    }
+
+    /// Puts an item into the next batch and waits for its answer.
+    ///
+    /// # Errors
+    /// The backend's, if it is not transient or patience has ended; `Closed` if the runtime stops.
+    pub(crate) async fn submit(&self, item: T) -> Result<R, BackendError> {
+        let (answer, answered) = oneshot::channel();
+        Arc::clone(&self.queue).push(Entry { item, answer });
+        answered.await.unwrap_or_else(|_| {
+            Err(BackendError::new(ErrorKind::Closed, "batch")
+                .with_message("the process stopped before the answer came"))
+        })
+    }
+}
+
+struct Entry<T, R> {
+    item: T,
+    answer: oneshot::Sender<Result<R, BackendError>>,
+}
+
+trait Submit<T, R>: Send + Sync {
+    fn push(self: Arc<Self>, entry: Entry<T, R>);
+}
+
+struct Queue<C: Batched> {
+    call: C,
+    limits: BatchLimits,
+    waiting: Mutex<Waiting<C::Item, C::Answer>>,
+}
+
+struct Waiting<T, R> {
+    entries: VecDeque<Entry<T, R>>,
+    flushing: bool,
+}
+
+impl<C: Batched> Submit<C::Item, C::Answer> for Queue<C> {
+    fn push(self: Arc<Self>, entry: Entry<C::Item, C::Answer>) {
+        let mut waiting = self.waiting();
+        waiting.entries.push_back(entry);
+        if !std::mem::replace(&mut waiting.flushing, true) {
+            drop(waiting);
+            tokio::spawn(Flusher { queue: self, done: false }.run());
+        }
+    }
+}
+
+/// The one flusher of a queue. Dropped before it is done, by a panic below or with its runtime, it leaves nobody waiting.
+struct Flusher<C: Batched> {
+    queue: Arc<Queue<C>>,
+    done: bool,
+}
+
+impl<C: Batched> Drop for Flusher<C> {
+    fn drop(&mut self) {
+        if !self.done {
+            let mut waiting = self.queue.waiting();
+            waiting.flushing = false;
+            let abandoned = std::mem::take(&mut waiting.entries);
+            drop(waiting);
+            drop(abandoned);
+        }
+    }
+}
+
+impl<C: Batched> Flusher<C> {
+    async fn run(mut self) {
+        while let Some(batch) = self.next() {
+            self.queue.answer(batch).await;
+        }
+    }
+
+    fn next(&mut self) -> Option<Vec<Entry<C::Item, C::Answer>>> {
+        let mut waiting = self.queue.waiting();
+        if waiting.entries.is_empty() {
+            // Under the lock: who pushes after this starts the next flusher.
+            waiting.flushing = false;
+            self.done = true;
+            return None;
+        }
+        Some(self.queue.take(&mut waiting.entries))
+    }
+}
+
+impl<C: Batched> Queue<C> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting<C::Item, C::Answer>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next batch, in order of submission; an item whose key is in it already stays for the one after.
+    fn take(&self, entries: &mut VecDeque<Entry<C::Item, C::Answer>>) -> Vec<Entry<C::Item, C::Answer>> {
+        let (mut batch, mut later) = (Vec::new(), VecDeque::new());
+        let (mut keys, mut weight) = (HashSet::new(), 0_usize);
+        while let Some(entry) = entries.pop_front() {
+            let more = weight.saturating_add(self.call.weight(&entry.item));
+            if batch.len() >= self.limits.items || (more > self.limits.weight && !batch.is_empty()) {
+                entries.push_front(entry);
+                break;
+            }
+            if keys.insert(self.call.key(&entry.item)) {
+                weight = more;
+                batch.push(entry);
+            } else {
+                later.push_back(entry);
+            }
+        }
+        later.append(entries);
+        *entries = later;
+        batch
+    }
+
+    async fn answer(&self, batch: Vec<Entry<C::Item, C::Answer>>) {
+        let (items, submitters): (Vec<_>, Vec<_>) = batch.into_iter().map(|entry| (entry.item, entry.answer)).unzip();
+        match self.attempt(&items, &submitters).await {
+            Ok(answers) => {
+                for (submitter, answer) in submitters.into_iter().zip(answers) {
+                    // Who has stopped waiting needs no answer.
+                    let _ = submitter.send(Ok(answer));
+                }
+            }
+            Err(error) if items.len() > 1 && !error.is_transient() => {
+                for (item, submitter) in items.iter().zip(submitters) {
+                    let answer = self.attempt(slice::from_ref(item), slice::from_ref(&submitter)).await;
+                    let _ =
+                        submitter.send(answer.and_then(|answers| answers.into_iter().next().ok_or_else(miscounted)));
+                }
+            }
+            Err(error) => {
+                for submitter in submitters {
+                    let _ = submitter.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// One batch, repeated over transient trouble.
+    async fn attempt(
+        &self,
+        items: &[C::Item],
+        submitters: &[oneshot::Sender<Result<C::Answer, BackendError>>],
+    ) -> Result<Vec<C::Answer>, BackendError> {
+        let started = Instant::now();
+        let mut backoff = Backoff::default();
+        loop {
+            let error = match self.call.call(items).await {
+                Ok(answers) if answers.len() == items.len() => return Ok(answers),
+                Ok(_) => return Err(miscounted()),
+                Err(error) => error,
+            };
+            let is_patient = self.limits.patience.is_none_or(|patience| started.elapsed() < patience);
+            let is_awaited = submitters.iter().any(|submitter| !submitter.is_closed());
+            if !(error.is_transient() && is_patient && is_awaited) {
+                return Err(error);
+            }
+            backoff.wait().await;
+        }
+    }
+}
+
+fn miscounted() -> BackendError {
+    BackendError::new(ErrorKind::Internal, "batch")
+        .with_message("the backend gave another number of answers than it got items")
+}

@@ -1,0 +1,165 @@
+//! What the activations of one worker share.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use stent_core::commit::{Suspended, TurnCommit};
+use stent_core::journal::TurnWrite;
+use stent_core::outcome::Ended;
+use stent_core::task::Suspension;
+use stent_core::{Backend, BackendError, Clock, TaskId};
+
+use crate::activation::{Divergences, Residents};
+use crate::batch::{BatchLimits, Batched, Batcher};
+use crate::codec::Codec;
+use crate::nudge::Nudges;
+use crate::registry::Registry;
+use crate::settings::Settings;
+use crate::slots::Slots;
+use crate::stent::Program;
+use crate::wait::News;
+
+/// Rows that one transaction of turns may write, so that nobody's renewal waits behind it for long.
+const TURN_ROWS: usize = 5_000;
+
+/// What the activations of one worker share.
+pub(crate) struct Engine {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) codec: Arc<dyn Codec>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) settings: Settings,
+    pub(crate) turns: Batcher<TurnWrite, TurnCommit>,
+    pub(crate) suspensions: Batcher<Suspension, Suspended>,
+    /// The ends of tasks; `None` for those that are open.
+    pub(crate) outcomes: Batcher<TaskId, Option<Ended>>,
+    pub(crate) news: News,
+    pub(crate) slots: Slots,
+    pub(crate) resources: Resources,
+    /// Activations that only wait and are in memory.
+    pub(crate) residents: Residents,
+    /// Tasks whose code did not fit their journal.
+    pub(crate) divergences: Divergences,
+}
+
+impl Engine {
+    pub(crate) fn new(program: &Program, settings: Settings) -> Self {
+        let Program { backend, clock, codec, registry, nudges, news, resources, .. } = program;
+        let lane = || Lane { backend: Arc::clone(backend), clock: Arc::clone(clock), nudges: Arc::clone(nudges) };
+        let limits = |items, weight| BatchLimits { items, weight, patience: None };
+        Self {
+            turns: Batcher::new(limits(500, TURN_ROWS), Turns(lane())),
+            suspensions: Batcher::new(limits(500, 500), Suspensions(lane())),
+            outcomes: Batcher::new(limits(1_000, 1_000), Outcomes(Arc::clone(backend))),
+            slots: Slots::new(settings.concurrency),
+            residents: Residents::new(settings.max_resident),
+            divergences: Divergences::default(),
+            backend: Arc::clone(backend),
+            clock: Arc::clone(clock),
+            codec: Arc::clone(codec),
+            registry: Arc::clone(registry),
+            news: news.clone(),
+            resources: resources.clone(),
+            settings,
+        }
+    }
+}
+
+/// What batched writes go by.
+struct Lane {
+    backend: Arc<dyn Backend>,
+    clock: Arc<dyn Clock>,
+    nudges: Arc<Nudges>,
+}
+
+struct Turns(Lane);
+
+#[async_trait]
+impl Batched for Turns {
+    type Item = TurnWrite;
+    type Answer = TurnCommit;
+    type Key = TaskId;
+
+    fn key(&self, turn: &TurnWrite) -> TaskId {
+        turn.claim.task
+    }
+
+    fn weight(&self, turn: &TurnWrite) -> usize {
+        1 + turn.entries.len() + turn.children.len() + turn.dispatches.len()
+    }
+
+    async fn call(&self, turns: &[TurnWrite]) -> Result<Vec<TurnCommit>, BackendError> {
+        let commits = self.0.backend.write(self.0.clock.now(), turns).await?;
+        if turns.iter().any(|turn| !(turn.children.is_empty() && turn.dispatches.is_empty())) {
+            self.0.nudges.tasks_ready();
+        }
+        let made = turns.iter().flat_map(|turn| &turn.dispatches);
+        made.filter_map(|execution| execution.deadline()).for_each(|deadline| self.0.nudges.deadline(deadline));
+        Ok(commits)
+    }
+}
+
+struct Suspensions(Lane);
+
+#[async_trait]
+impl Batched for Suspensions {
+    type Item = Suspension;
+    type Answer = Suspended;
+    type Key = TaskId;
+
+    fn key(&self, suspension: &Suspension) -> TaskId {
+        suspension.claim.task
+    }
+
+    async fn call(&self, suspensions: &[Suspension]) -> Result<Vec<Suspended>, BackendError> {
+        let answers = self.0.backend.suspend(self.0.clock.now(), suspensions).await?;
+        for (suspension, answer) in suspensions.iter().zip(&answers) {
+            if let (Suspended::Yes, Some(until)) = (answer, suspension.until) {
+                self.0.nudges.due(until);
+            }
+        }
+        Ok(answers)
+    }
+}
+
+struct Outcomes(Arc<dyn Backend>);
+
+#[async_trait]
+impl Batched for Outcomes {
+    type Item = TaskId;
+    type Answer = Option<Ended>;
+    type Key = TaskId;
+
+    fn key(&self, task: &TaskId) -> TaskId {
+        *task
+    }
+
+    async fn call(&self, tasks: &[TaskId]) -> Result<Vec<Option<Ended>>, BackendError> {
+        self.0.tasks(tasks).await
+    }
+}
+
+/// What functions get by type from the program that runs them.
+#[derive(Clone, Default)]
+pub(crate) struct Resources(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
+
+impl Resources {
+    /// Adds a value, in the place of another of its type.
+    pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
+        self.0.insert(TypeId::of::<T>(), Arc::new(value));
+    }
+
+    /// The value of this type.
+    pub(crate) fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.0.get(&TypeId::of::<T>()).and_then(|value| Arc::clone(value).downcast().ok())
+    }
+}
+
+impl fmt::Debug for Resources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Resources({})", self.0.len())
+    }
+}

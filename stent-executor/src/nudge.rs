@@ -1,0 +1,145 @@
+//! What this process did that its own workers should know at once, without a hint and before the next poll.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use stent_core::Timestamp;
+use tokio::sync::Notify;
+
+/// The workers of this process.
+#[derive(Debug)]
+pub(crate) struct Nudges {
+    has_hints: bool,
+    workers: Mutex<Vec<Weak<Nudge>>>,
+}
+
+/// What one worker was told since it last looked.
+#[derive(Debug, Default)]
+pub(crate) struct Nudge {
+    told: Mutex<Told>,
+    claims: Notify,
+    deadlines: Notify,
+    beat: Notify,
+}
+
+/// What a claim loop was told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Tasks may be free to claim.
+    pub(crate) ready: bool,
+    /// A task falls due at this time.
+    pub(crate) due: Option<Timestamp>,
+    /// A deadline passes at this time.
+    pub(crate) deadline: Option<Timestamp>,
+}
+
+impl Nudges {
+    pub(crate) fn new(has_hints: bool) -> Self {
+        Self { has_hints, workers: Mutex::default() }
+    }
+
+    /// True if the backend tells of what happens; then it tells of this process's own writes, too.
+    pub(crate) fn has_hints(&self) -> bool {
+        self.has_hints
+    }
+
+    /// A worker's own; told as long as the worker keeps it.
+    pub(crate) fn register(&self) -> Arc<Nudge> {
+        let nudge = Arc::new(Nudge::default());
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.retain(|worker| worker.strong_count() > 0);
+        workers.push(Arc::downgrade(&nudge));
+        nudge
+    }
+
+    /// Tasks may be free to claim, and no hint will say so.
+    pub(crate) fn tasks_ready(&self) {
+        if !self.has_hints {
+            self.each(Nudge::tasks_ready);
+        }
+    }
+
+    /// A task falls due then.
+    pub(crate) fn due(&self, at: Timestamp) {
+        self.each(|nudge| nudge.due(at));
+    }
+
+    /// A deadline passes then.
+    pub(crate) fn deadline(&self, at: Timestamp) {
+        self.each(|nudge| nudge.deadline(Some(at)));
+    }
+
+    /// An execution was cancelled, whose code may run here.
+    pub(crate) fn cancelled(&self) {
+        self.each(Nudge::beat);
+    }
+
+    fn each(&self, tell: impl Fn(&Nudge)) {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.iter().filter_map(Weak::upgrade).for_each(|nudge| tell(&nudge));
+    }
+}
+
+impl Nudge {
+    /// Tasks may be free to claim.
+    pub(crate) fn tasks_ready(&self) {
+        self.told().ready = true;
+        self.claims.notify_one();
+    }
+
+    /// A task falls due then.
+    pub(crate) fn due(&self, at: Timestamp) {
+        let mut told = self.told();
+        told.due = earlier(told.due, Some(at));
+        self.claims.notify_one();
+    }
+
+    /// The next deadline that is known of.
+    pub(crate) fn deadline(&self, at: Option<Timestamp>) {
+        let mut told = self.told();
+        let before = told.deadline;
+        told.deadline = earlier(before, at);
+        if told.deadline != before {
+            self.deadlines.notify_one();
+        }
+    }
+
+    /// A claim may have been lost or cancelled.
+    pub(crate) fn beat(&self) {
+        self.beat.notify_one();
+    }
+
+    /// What the claim loop was told since the last time.
+    pub(crate) fn take_claims(&self) -> Told {
+        let mut told = self.told();
+        Told { ready: std::mem::take(&mut told.ready), due: told.due.take(), deadline: told.deadline }
+    }
+
+    /// The next deadline, which is forgotten if it has come.
+    pub(crate) fn take_deadline(&self, now: Timestamp) -> Option<Timestamp> {
+        let mut told = self.told();
+        let deadline = told.deadline;
+        told.deadline = deadline.filter(|at| *at > now);
+        deadline
+    }
+
+    pub(crate) async fn claims_changed(&self) {
+        self.claims.notified().await;
+    }
+
+    pub(crate) async fn deadline_changed(&self) {
+        self.deadlines.notified().await;
+    }
+
+    pub(crate) async fn beat_asked(&self) {
+        self.beat.notified().await;
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The earlier of two times, where there are any.
+pub(crate) fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
+}

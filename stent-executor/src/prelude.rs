@@ -1,0 +1,3 @@
+//! What writing durable functions takes: `use stent_executor::prelude::*;`.
+
+pub use crate::{Call, Ctx, ErrorClass, Failure, Result, durable, functions, select};

@@ -1,0 +1,175 @@
+//! The claim loop: takes as many tasks as there are free slots, when there is reason to look (C-Q1, C-Y4).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use stent_core::backend::Hint;
+use stent_core::claim::{ClaimRequest, Claimed, ClaimedTask, CorruptClaim};
+use stent_core::failure::Origin;
+use stent_core::retry::ErrorClass;
+use stent_core::task::{End, Resume};
+use stent_core::worker::WorkerState;
+use stent_core::{ClaimToken, Failure, Timestamp};
+
+use super::{Shared, complete, run};
+use crate::backoff::Backoff;
+use crate::nudge::earlier;
+use crate::slots::Slot;
+
+/// The longest pause after a look that found nothing, when hints ask for the next.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// When to look for tasks.
+struct Looks {
+    /// There may be more at once.
+    again: bool,
+    /// The next task falls due.
+    due: Option<Timestamp>,
+    looked_at: Timestamp,
+    /// Hints that come while others take all the tasks must not keep the store busy.
+    paused_until: Instant,
+}
+
+/// Claims until the worker drains.
+pub(super) async fn claim(shared: Arc<Shared>) {
+    shared.contact.announced().await;
+    let now = shared.now();
+    let mut looks = Looks { again: true, due: None, looked_at: now, paused_until: Instant::now() };
+    while shared.is_running() {
+        tokio::select! {
+            biased;
+            () = shared.left_running() => return,
+            () = looks.wait(&shared) => {}
+        }
+        // Before the call: a task is never claimed without a place where it starts at once (C-Y4).
+        let slots: Vec<_> = std::iter::from_fn(|| shared.engine.slots.take_for_claim()).collect();
+        if slots.is_empty() {
+            continue;
+        }
+        let (asked, limit) = (Instant::now(), slots.len());
+        let request = request(&shared, limit);
+        let Some((claimed_at, claimed)) = ask(&shared, request).await else { return };
+        looks.answered(claimed_at, &claimed, limit, asked);
+        shared.become_state(WorkerState::Ready);
+        shared.nudge.deadline(claimed.next_deadline);
+        begin(&shared, claimed, claimed_at.after(shared.engine.settings.lease), slots);
+    }
+}
+
+/// Passes the backend's hints on, also while all slots are taken.
+pub(super) async fn listen(shared: Arc<Shared>) {
+    let Some(mut hints) = shared.engine.backend.wake_ups() else { return };
+    loop {
+        match hints.next().await {
+            Hint::TasksReady | Hint::Anything => shared.nudge.tasks_ready(),
+            // Cancelled elsewhere, perhaps: the next renewal says so (C-X1).
+            Hint::ExecutionEnded(execution) if shared.leases.runs(execution) => shared.nudge.beat(),
+            _ => {}
+        }
+    }
+}
+
+impl Looks {
+    /// Waits for a reason to look, and then for a free slot.
+    async fn wait(&mut self, shared: &Shared) {
+        let mut is_hinted = false;
+        while !self.again {
+            let told = shared.nudge.take_claims();
+            self.due = earlier(self.due, told.due);
+            let now = shared.now();
+            let next = earlier(self.due, Some(self.looked_at.after(shared.engine.settings.poll))).unwrap_or(now);
+            if told.ready || next <= now {
+                is_hinted = told.ready;
+                self.again = true;
+                break;
+            }
+            tokio::select! {
+                () = shared.nudge.claims_changed() => {}
+                () = shared.engine.clock.wait_until(next) => {}
+            }
+        }
+        if is_hinted {
+            tokio::time::sleep_until(self.paused_until.into()).await;
+        }
+        shared.engine.slots.wait_claimable().await;
+    }
+
+    fn answered(&mut self, at: Timestamp, claimed: &Claimed, limit: usize, asked: Instant) {
+        let found = claimed.tasks.len() + claimed.corrupt.len();
+        self.again = found >= limit;
+        self.due = claimed.next_due;
+        self.looked_at = at;
+        let now = Instant::now();
+        let pause = if found == 0 { (asked.elapsed() * 2).min(LONGEST_PAUSE) } else { Duration::ZERO };
+        self.paused_until = now + pause;
+    }
+}
+
+fn request(shared: &Shared, limit: usize) -> ClaimRequest {
+    ClaimRequest {
+        worker: shared.id,
+        token: ClaimToken::random(),
+        lease: shared.engine.settings.lease,
+        limit: u32::try_from(limit).unwrap_or(u32::MAX),
+        functions: Arc::clone(&shared.functions),
+        queues: Arc::clone(&shared.queues),
+        tags: Arc::clone(&shared.tags),
+        take_expired: true,
+    }
+}
+
+/// Asks until there is an answer, with the same token: if an answer was lost, the next has the same tasks. `None` once the worker is
+/// to claim no more and the store does not answer.
+async fn ask(shared: &Shared, mut request: ClaimRequest) -> Option<(Timestamp, Claimed)> {
+    let mut backoff = Backoff::default();
+    loop {
+        let now = shared.now();
+        request.take_expired = shared.contact.may_take_expired(now) && !shared.leases.is_late(now);
+        match shared.engine.backend.claim(now, &request).await {
+            Ok(claimed) => {
+                shared.contact.made(now);
+                return Some((now, claimed));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot claim tasks; trying again");
+                if error.is_transient() {
+                    shared.contact.lost();
+                }
+            }
+        }
+        tokio::select! {
+            biased;
+            () = shared.left_running() => return None,
+            () = backoff.wait() => {}
+        }
+    }
+}
+
+/// Starts what was claimed, and ends what cannot be read.
+fn begin(shared: &Arc<Shared>, claimed: Claimed, until: Timestamp, slots: Vec<Slot>) {
+    for corrupt in claimed.corrupt {
+        tokio::spawn(refuse(Arc::clone(shared), corrupt));
+    }
+    for (task, slot) in claimed.tasks.into_iter().zip(slots) {
+        let held = shared.leases.hold(&task, until);
+        run::spawn(shared, task, slot, held);
+    }
+}
+
+/// Ends a task whose row cannot be read (S19).
+async fn refuse(shared: Arc<Shared>, corrupt: CorruptClaim) {
+    let CorruptClaim { claim, error } = corrupt;
+    tracing::error!(task = %claim.task, %error, "the task cannot be read and is given up");
+    let failure = Failure::new(ErrorClass::corrupt_row(), error.to_string());
+    let resume = Resume::Refused("its row cannot be read".into());
+    complete::end(&shared, claim, None, End::Failed { failure, dead_letter: true, resume }).await;
+}
+
+/// The failure of a task whose workers were lost (C-Y4).
+pub(super) fn worker_lost(task: &ClaimedTask, text: &str) -> Failure {
+    let last =
+        task.last_failure.as_ref().map(|failure| format!("; the failure before was: {failure}")).unwrap_or_default();
+    let mut failure = Failure::new(ErrorClass::worker_lost(), format!("{text}{last}"));
+    failure.begin_at(Origin::new(task.claim.task, task.function.clone()));
+    failure
+}

@@ -1,0 +1,93 @@
+//! The completer: ends of claims, batched, and what this process tells itself about them once they are committed.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use stent_core::claim::Claim;
+use stent_core::commit::Commit;
+use stent_core::outcome::{Ended, Outcome};
+use stent_core::task::{End, TaskEnd};
+use stent_core::{Backend, BackendError, Clock, TaskId, Timestamp};
+
+use super::Shared;
+use crate::batch::{BatchLimits, Batched, Batcher};
+use crate::engine::Engine;
+
+/// What became of an end, and the time of its transaction.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Committed {
+    commit: Commit,
+    at: Timestamp,
+}
+
+/// What is told once an end is committed.
+enum News {
+    Final(Outcome),
+    Due(Timestamp),
+    Ready,
+}
+
+/// Ends a claim, however long that takes; `is_root`, where it is known. What was applied is told to those who wait here.
+pub(super) async fn end(shared: &Shared, claim: Claim, is_root: Option<bool>, end: End) {
+    let news = match &end {
+        End::Completed { output, .. } => News::Final(Outcome::Completed(output.clone())),
+        End::Failed { failure, .. } => News::Final(Outcome::Failed(failure.clone())),
+        End::Retry { at, .. } => News::Due(*at),
+        End::Released { until, .. } => until.map_or(News::Ready, News::Due),
+    };
+    match shared.ends.submit(TaskEnd { claim, end }).await {
+        Ok(Committed { commit: Commit::Applied, at }) => tell(shared, claim.task, is_root, news, at),
+        Ok(Committed { commit: Commit::ClaimLost, .. }) => {
+            tracing::info!(task = %claim.task, "the claim was lost before its end was written");
+        }
+        // The lease ends by itself then, and somebody tries again.
+        Err(error) => tracing::error!(task = %claim.task, %error, "the end of the task cannot be written"),
+    }
+}
+
+fn tell(shared: &Shared, task: TaskId, is_root: Option<bool>, news: News, at: Timestamp) {
+    match news {
+        News::Final(outcome) => {
+            let ended = Ended { outcome, at };
+            shared.engine.news.task_ended(task, &ended);
+            if is_root != Some(false) {
+                shared.engine.news.execution_ended(task.as_execution(), &ended);
+            }
+            if !shared.nudges.has_hints() {
+                shared.engine.news.poke();
+            }
+            // Its parent may be awake, a place free, a key given up.
+            shared.nudges.tasks_ready();
+        }
+        News::Due(due) if due > at => shared.nudges.due(due),
+        News::Due(_) | News::Ready => shared.nudges.tasks_ready(),
+    }
+}
+
+/// The batcher of a worker's ends.
+pub(super) fn completer(engine: &Engine) -> Batcher<TaskEnd, Committed> {
+    let ends = Ends { backend: Arc::clone(&engine.backend), clock: Arc::clone(&engine.clock) };
+    Batcher::new(BatchLimits { items: 500, weight: 500, patience: None }, ends)
+}
+
+struct Ends {
+    backend: Arc<dyn Backend>,
+    clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl Batched for Ends {
+    type Item = TaskEnd;
+    type Answer = Committed;
+    type Key = TaskId;
+
+    fn key(&self, end: &TaskEnd) -> TaskId {
+        end.claim.task
+    }
+
+    async fn call(&self, ends: &[TaskEnd]) -> Result<Vec<Committed>, BackendError> {
+        let at = self.clock.now();
+        let commits = self.backend.complete(at, ends).await?;
+        Ok(commits.into_iter().map(|commit| Committed { commit, at }).collect())
+    }
+}

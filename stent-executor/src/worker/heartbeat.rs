@@ -1,0 +1,171 @@
+//! The heartbeat: renews all claims in one call, from a thread and runtime of its own, so that no user code can be in its way.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use stent_core::error::ErrorKind;
+use stent_core::worker::{WorkerRecord, WorkerState};
+use stent_core::{BackendError, Timestamp};
+use tokio::sync::{oneshot, watch};
+use tracing::Instrument;
+
+use super::{Shared, process};
+use crate::backoff::Backoff;
+use crate::{stent, telemetry};
+
+/// How long a worker that stops tries to say so; others learn it by its lease otherwise.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// A running heartbeat. Dropped, it stops; nobody waits for it then.
+pub(super) struct Heartbeat {
+    stop: watch::Sender<bool>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Heartbeat {
+    /// Stops it, and waits until it has said that the worker has stopped.
+    pub(super) async fn stop(self) {
+        self.stop.send_replace(true);
+        // An error means that its thread is gone.
+        let _ = self.ended.await;
+    }
+}
+
+/// Starts the heartbeat of a worker.
+pub(super) fn start(shared: &Arc<Shared>) -> io::Result<Heartbeat> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (stop, stopping) = watch::channel(false);
+    let (told, ended) = oneshot::channel();
+    let shared = Arc::clone(shared);
+    thread::Builder::new().name("stent-heartbeat".into()).spawn(move || {
+        let span = telemetry::worker(shared.id);
+        runtime.block_on(beat(&shared, stopping).instrument(span));
+        // What a driver may have left on this runtime must not keep the thread.
+        runtime.shutdown_background();
+        let _ = told.send(());
+    })?;
+    Ok(Heartbeat { stop, ended })
+}
+
+async fn beat(shared: &Shared, mut stopping: watch::Receiver<bool>) {
+    tokio::select! {
+        // Also if the sender is dropped.
+        _ = stopping.wait_for(|stop| *stop) => {}
+        () = renewals(shared) => {}
+        () = fences(shared) => {}
+    }
+    let now = shared.now();
+    let record = WorkerRecord { state: WorkerState::Stopped, ..shared.record(now) };
+    let farewell = tokio::time::timeout(FAREWELL, shared.engine.backend.renew(now, &record, &[])).await;
+    if !matches!(farewell, Ok(Ok(_))) {
+        tracing::warn!("the worker could not say that it stopped");
+    }
+}
+
+/// Renews every third of a lease, and when asked to.
+async fn renewals(shared: &Shared) {
+    let third = shared.engine.settings.lease / 3;
+    // Before the first claim, so that a program that was killed and started again goes on at once (C-Q6).
+    let mut backoff = Backoff::default();
+    while let Err(error) = survey(shared).await {
+        tracing::warn!(%error, "cannot look for workers that are gone");
+        if !error.is_transient() {
+            break;
+        }
+        backoff.wait().await;
+    }
+    let mut has_clock = true;
+    loop {
+        let renewed_at = renew(shared).await;
+        shared.contact.announce();
+        // Claims are renewed in time whatever these do.
+        let asides = async {
+            if has_clock {
+                has_clock = stent::follow(&*shared.engine.backend, &*shared.engine.clock).await?;
+            }
+            survey(shared).await
+        };
+        match tokio::time::timeout(third, asides).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "cannot look around"),
+            Err(_) => tracing::debug!("looking around takes too long"),
+        }
+        tokio::select! {
+            () = shared.engine.clock.wait_until(renewed_at.after(third)) => {}
+            () = shared.nudge.beat_asked() => {}
+        }
+    }
+}
+
+/// Renews all claims, however often that takes; answers with the time from which they hold.
+async fn renew(shared: &Shared) -> Timestamp {
+    let lease = shared.engine.settings.lease;
+    let mut backoff = Backoff::default();
+    loop {
+        let now = shared.now();
+        let (claims, record) = (shared.leases.claims(), shared.record(now));
+        shared.contact.asked();
+        let call = shared.engine.backend.renew(now, &record, &claims);
+        // A call that hangs on a dead connection may go through on another.
+        let answer = tokio::time::timeout(lease * 2 / 3, call).await.unwrap_or_else(|_| Err(hung()));
+        match answer {
+            Ok(answers) => {
+                shared.contact.made(now);
+                shared.leases.renewed(&claims, &answers, now.after(lease));
+                shared.contact.renewed();
+                return now;
+            }
+            Err(error) => {
+                tracing::warn!(%error, claims = claims.len(), "cannot renew claims; trying again");
+                shared.contact.lost();
+                backoff.wait().await;
+            }
+        }
+    }
+}
+
+fn hung() -> BackendError {
+    BackendError::new(ErrorKind::Unavailable, "renew").with_message("the store did not answer in time")
+}
+
+/// Stops code whose lease is nearly over, also while no renewal is answered.
+async fn fences(shared: &Shared) {
+    let lease = shared.engine.settings.lease;
+    // The code stops before another worker may begin.
+    let margin = lease / 10;
+    loop {
+        let Some(end) = shared.leases.next_end() else {
+            shared.leases.added().await;
+            continue;
+        };
+        shared.engine.clock.wait_until(end.before(margin)).await;
+        if !shared.contact.is_silent(margin) {
+            // No renewal was refused or is late: the clock was set, or the machine slept. One quick try is allowed.
+            let renewal = shared.contact.next_renewal();
+            shared.nudge.beat();
+            let _ = tokio::time::timeout(lease / 4, renewal).await;
+        }
+        shared.leases.fence(end);
+    }
+}
+
+/// Lets the claims of workers run out whose process on this machine is gone (C-Q6).
+async fn survey(shared: &Shared) -> Result<(), BackendError> {
+    let backend = &shared.engine.backend;
+    let workers = backend.workers().await?;
+    let gone = workers.iter().filter(|worker| {
+        worker.id != shared.id
+            && worker.state != WorkerState::Stopped
+            && process::is_gone(&shared.process, &worker.process)
+    });
+    for worker in gone {
+        let tasks = backend.lapse(shared.now(), worker.id).await?;
+        tracing::info!(worker = %worker.id, tasks, "a worker of this machine is gone; its tasks are free");
+        if tasks > 0 {
+            shared.nudge.tasks_ready();
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! One claimed task, from its claim to its end.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use stent_core::claim::ClaimedTask;
+use stent_core::failure::Origin;
+use stent_core::task::{End, Resume, ResumePoint};
+use tracing::Instrument;
+
+use super::claim::worker_lost;
+use super::lease::{Held, Revoked};
+use super::{Shared, complete};
+use crate::activation::{self, Left};
+use crate::slots::Slot;
+use crate::telemetry;
+
+/// Drives a claimed task on a task of its own.
+pub(super) fn spawn(shared: &Arc<Shared>, task: ClaimedTask, slot: Slot, held: Held) {
+    let active = Active::begin(shared);
+    let span = telemetry::activation(&task);
+    tokio::spawn(run(active, task, slot, held).instrument(span));
+}
+
+/// A claimed task whose end is not known yet.
+struct Active(Arc<Shared>);
+
+impl Active {
+    fn begin(shared: &Arc<Shared>) -> Self {
+        shared.active.send_modify(|active| *active += 1);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.active.send_modify(|active| *active -= 1);
+    }
+}
+
+async fn run(active: Active, task: ClaimedTask, slot: Slot, mut held: Held) {
+    let shared = &active.0;
+    let (claim, parent) = (task.claim, task.parent);
+    let end = match refusal(shared, &task) {
+        Some(end) => {
+            drop(slot);
+            Some(end)
+        }
+        None => activate(shared, task, slot, &mut held).await,
+    };
+    if let Some(end) = end {
+        held.code_ended();
+        complete::end(shared, claim, Some(parent.is_none()), end).await;
+    }
+    // Only now: the claim is renewed until its end is known.
+    drop(held);
+}
+
+/// The end of a task whose code does not run (C-Y4).
+fn refusal(shared: &Shared, task: &ClaimedTask) -> Option<End> {
+    let (engine, most) = (&shared.engine, shared.engine.settings.max_deliveries);
+    if task.is_fresh && task.attempt > task.retry.max_attempts() {
+        let text = format!("its worker was lost in attempt {} of {}", task.attempt - 1, task.retry.max_attempts());
+        let failure = worker_lost(task, &text);
+        return Some(End::Failed { failure, dead_letter: true, resume: Resume::Restart });
+    }
+    if !task.is_fresh && task.deliveries >= most {
+        let failure = worker_lost(task, &format!("{most} workers in a row were lost before it wrote anything"));
+        let resume = Resume::At(ResumePoint::default());
+        return Some(End::Failed { failure, dead_letter: true, resume });
+    }
+    if !shared.is_running() {
+        return Some(End::Released { until: None, reason: Some("the worker stopped".into()) });
+    }
+    if engine.registry.find(&task.function, task.version.as_ref()).is_none() {
+        let until = shared.now().after(engine.settings.divergence_delay);
+        let reason = format!("function {} is not registered here", task.function);
+        return Some(End::Released { until: Some(until), reason: Some(reason) });
+    }
+    None
+}
+
+/// Runs a task's code until it ends, leaves memory or must stop; what is left to write, if anything.
+async fn activate(shared: &Arc<Shared>, task: ClaimedTask, slot: Slot, held: &mut Held) -> Option<End> {
+    let origin = Origin::new(task.claim.task, task.function.clone());
+    let activation = activation::run(Arc::clone(&shared.engine), task, slot, shared.draining.subscribe());
+    let mut activation = Box::pin(AssertUnwindSafe(activation).catch_unwind());
+    let ended = tokio::select! {
+        biased;
+        ended = &mut activation => Ok(ended),
+        why = held.revoked() => Err(why),
+    };
+    // Here the user's code is dropped, if it has not ended: its destructors may panic.
+    let dropped = catch_unwind(AssertUnwindSafe(move || drop(activation)));
+    if dropped.is_err() {
+        tracing::error!("code panicked while it was dropped");
+    }
+    match ended {
+        Ok(Ok(Left::End(end))) => Some(end),
+        Ok(Ok(Left::Suspended | Left::Lost)) => None,
+        Ok(Err(panic)) => {
+            let mut failure = activation::panicked(&*panic);
+            failure.begin_at(origin);
+            Some(End::Failed { failure, dead_letter: true, resume: Resume::At(ResumePoint::default()) })
+        }
+        Err(why @ (Revoked::Lost | Revoked::Cancelled)) => {
+            tracing::info!(?why, "the claim is gone; the code was stopped");
+            None
+        }
+        Err(Revoked::LeaseOver) => release("the worker did not reach the store in time"),
+        Err(Revoked::Stopped) => release("the worker stopped"),
+    }
+}
+
+fn release(reason: &str) -> Option<End> {
+    Some(End::Released { until: None, reason: Some(reason.into()) })
+}
