@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde::Serialize;
 use stent_core::error::BackendError;
 use stent_core::journal::TurnWrite;
-use stent_core::memo::MemoMode;
 use stent_core::retry::RetryPolicy;
 use stent_core::task::NewChild;
 
 use crate::batch::{Hex, Parcel, Parcels, Part, to_json};
+use crate::root::memo;
 
 /// A child as a statement reads it from JSON.
 #[derive(Serialize)]
@@ -62,13 +62,7 @@ fn stored<'a>(
     born: Option<Part>,
 ) -> Result<StoredChild<'a>, BackendError> {
     let task = &child.task;
-    let (memo_mode, memo_ttl) = match task.memo.as_ref().map(|memo| memo.mode) {
-        None => (None, None),
-        Some(MemoMode::Idempotent) => (Some("idempotent"), None),
-        Some(MemoMode::Cached { ttl }) => {
-            (Some("cached"), ttl.map(|ttl| i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX)))
-        }
-    };
+    let (memo_mode, memo_ttl) = memo(task);
     Ok(StoredChild {
         task: Hex(turn.claim.task.as_bytes()),
         token: Hex(turn.claim.token.as_bytes()),

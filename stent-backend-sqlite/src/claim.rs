@@ -1,7 +1,7 @@
 //! Claims: tasks are taken, kept and let go.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -93,12 +93,17 @@ struct Limited {
 
 impl Asked {
     fn new(request: &ClaimRequest) -> Result<Self, BackendError> {
+        let mut request = request.clone();
+        // One that is listed twice counts once.
+        let mut listed = HashSet::new();
+        let functions = request.functions.iter().filter(|function| listed.insert((&function.name, &function.version)));
+        request.functions = functions.cloned().collect();
         let unlimited = request.functions.iter().filter(|function| function.max_concurrent.is_none());
         let unlimited: Vec<_> =
             unlimited.map(|function| (&*function.name, function.version.as_deref().unwrap_or_default())).collect();
         let queues = if request.queues.is_empty() { None } else { Some(to_json(CLAIM, &request.queues)?) };
         let tags = if request.tags.is_empty() { None } else { Some(to_json(CLAIM, &request.tags)?) };
-        Ok(Self { request: request.clone(), unlimited: to_json(CLAIM, &unlimited)?, queues, tags })
+        Ok(Self { unlimited: to_json(CLAIM, &unlimited)?, request, queues, tags })
     }
 
     async fn claim(&self, connection: &mut SqliteConnection, now: Timestamp) -> Result<Claimed, BackendError> {

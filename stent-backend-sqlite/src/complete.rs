@@ -12,7 +12,7 @@ use stent_core::claim::Claim;
 use stent_core::commit::{Commit, Suspended};
 use stent_core::error::BackendError;
 use stent_core::id::{ExecutionId, TaskId};
-use stent_core::task::{End, Resume, Suspension, TaskEnd, TaskState};
+use stent_core::task::{End, Suspension, TaskEnd, TaskState};
 use stent_core::time::Timestamp;
 
 use crate::SqliteBackend;
@@ -107,7 +107,6 @@ struct RetriedEnd<'a> {
     token: Hex<'a>,
     at: i64,
     failure: String,
-    restart: bool,
 }
 
 #[derive(Serialize)]
@@ -135,9 +134,9 @@ impl Prepared {
                     let (failure, resume) = (to_json(operation, failure)?, encode_resume(operation, resume)?);
                     failed.push(FailedEnd { task, token, failure, resume })?;
                 }
-                End::Retry { at, failure, resume } => {
+                End::Retry { at, failure, .. } => {
                     let (at, failure) = (at.as_micros(), to_json(operation, failure)?);
-                    retried.push(RetriedEnd { task, token, at, failure, restart: *resume == Resume::Restart })?;
+                    retried.push(RetriedEnd { task, token, at, failure })?;
                 }
                 End::Released { until, reason } => {
                     let (until, reason) = (until.map(Timestamp::as_micros), reason.as_deref());

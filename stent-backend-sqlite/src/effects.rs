@@ -10,7 +10,7 @@ use stent_core::id::TaskId;
 use stent_core::task::{End, Resume};
 use stent_core::time::Timestamp;
 
-use crate::batch::{Hex, to_json};
+use crate::batch::to_json;
 use crate::complete::{Applied, is_final};
 use crate::entry::note;
 use crate::error::During;
@@ -20,7 +20,6 @@ use crate::{memo, variables};
 pub(crate) const DEAD_LETTERS: &str = include_str!("../sql/complete/dead_letters.sql");
 pub(crate) const NOTES: &str = include_str!("../sql/complete/notes.sql");
 pub(crate) const COUNT_ATTEMPTS: &str = include_str!("../sql/complete/count_attempts.sql");
-pub(crate) const FORGET_CANCELLED: &str = include_str!("../sql/complete/forget_cancelled.sql");
 pub(crate) const WAKE: &str = include_str!("../sql/complete/wake.sql");
 
 /// The effects of ends that were applied. A kind that none of them has costs nothing.
@@ -133,9 +132,7 @@ async fn cancel(
     tree::cancel_below(&mut *connection, operation, now, &cancellations.collect::<Vec<_>>()).await?;
     let restarted = tasks_with(&is_restart);
     if !restarted.is_empty() {
-        let restarted: Vec<_> = restarted.iter().map(|task| Hex(task.as_bytes())).collect();
-        let query = sqlx::query(FORGET_CANCELLED).bind(to_json(operation, &restarted)?);
-        query.execute(&mut *connection).await.during(operation)?;
+        tree::restart(&mut *connection, operation, &restarted).await?;
     }
     let ended = tasks_with(&|applied| is_final(&applied.end.end) && applied.has_open);
     let cancellations: Vec<_> = ended.into_iter().map(Cancellation::below_end_of).collect();

@@ -155,7 +155,8 @@ impl<'a> Shapes<'a> {
     }
 }
 
-fn memo(task: &NewTask) -> (Option<&'static str>, Option<i64>) {
+/// How a task's result is shared, and how long in microseconds.
+pub(crate) fn memo(task: &NewTask) -> (Option<&'static str>, Option<i64>) {
     match task.memo.as_ref().map(|memo| memo.mode) {
         None => (None, None),
         Some(MemoMode::Idempotent) => (Some("idempotent"), None),

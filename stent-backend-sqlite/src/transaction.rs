@@ -35,6 +35,7 @@ pub(crate) type Hinted<T> = (T, Vec<Hint>);
 pub(crate) struct Writer {
     messages: mpsc::Sender<Message>,
     hints: broadcast::Sender<Hint>,
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test counts them"))]
     transactions: Arc<AtomicU64>,
 }
 

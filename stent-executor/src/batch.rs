@@ -227,3 +227,135 @@ fn miscounted() -> BackendError {
     BackendError::new(ErrorKind::Internal, "batch")
         .with_message("the backend gave another number of answers than it got items")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+
+    use futures_util::future::join_all;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    /// Doubles numbers: odd batches of 13 fail, and calls of `outages` before that fail for a while. Calls wait for the gate.
+    #[derive(Clone)]
+    struct Double {
+        gate: Arc<Semaphore>,
+        outages: Arc<Mutex<usize>>,
+        calls: Arc<Mutex<Vec<Vec<u32>>>>,
+    }
+
+    impl Double {
+        fn new(permits: usize, outages: usize) -> Self {
+            let calls = Arc::default();
+            Self { gate: Arc::new(Semaphore::new(permits)), outages: Arc::new(Mutex::new(outages)), calls }
+        }
+
+        fn batcher(&self, patience: Option<Duration>) -> Batcher<u32, u32> {
+            Batcher::new(BatchLimits { items: 10, weight: 100, patience }, self.clone())
+        }
+
+        fn calls(&self) -> Vec<Vec<u32>> {
+            self.calls.lock().unwrap().clone()
+        }
+    }
+
+    #[async_trait]
+    impl Batched for Double {
+        type Item = u32;
+        type Answer = u32;
+        type Key = u32;
+
+        fn key(&self, item: &u32) -> u32 {
+            *item
+        }
+
+        fn weight(&self, item: &u32) -> usize {
+            if *item >= 1_000 { 60 } else { 1 }
+        }
+
+        async fn call(&self, items: &[u32]) -> Result<Vec<u32>, BackendError> {
+            self.gate.acquire().await.unwrap().forget();
+            self.calls.lock().unwrap().push(items.to_vec());
+            let mut outages = self.outages.lock().unwrap();
+            if *outages > 0 {
+                *outages -= 1;
+                return Err(BackendError::new(ErrorKind::Unavailable, "double"));
+            }
+            if items.contains(&13) {
+                return Err(BackendError::new(ErrorKind::Invalid, "double"));
+            }
+            Ok(items.iter().map(|item| item * 2).collect())
+        }
+    }
+
+    async fn submit(batcher: &Batcher<u32, u32>, items: impl IntoIterator<Item = u32>) -> Vec<Option<u32>> {
+        let answers = join_all(items.into_iter().map(|item| batcher.submit(item))).await;
+        answers.into_iter().map(Result::ok).collect()
+    }
+
+    #[tokio::test]
+    async fn what_gathers_while_a_call_is_in_flight_goes_out_together() {
+        let double = Double::new(0, 0);
+        let batcher = double.batcher(None);
+        let (first, rest) = tokio::join!(submit(&batcher, [1]), async {
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+            let open = async { double.gate.add_permits(100) };
+            tokio::join!(submit(&batcher, 2..=14), open).0
+        });
+        assert_eq!(first, [Some(2)]);
+        assert_eq!(rest[..3], [Some(4), Some(6), Some(8)]);
+        // Ten at most; and 13 harms nobody.
+        assert_eq!(rest.iter().filter(|answer| answer.is_none()).count(), 1);
+        let sizes: Vec<_> = double.calls().iter().map(Vec::len).collect();
+        assert_eq!(sizes, [1, 10, 3, 1, 1, 1]);
+    }
+
+    #[tokio::test]
+    async fn one_key_and_too_much_weight_never_share_a_batch() {
+        let double = Double::new(100, 0);
+        let answers = submit(&double.batcher(None), [1, 2, 1, 3, 1_000, 1_001, 4]).await;
+        assert!(answers.iter().all(Option::is_some));
+        assert_eq!(double.calls(), [vec![1, 2, 3, 1_000], vec![1, 1_001, 4]]);
+    }
+
+    #[tokio::test]
+    async fn an_outage_repeats_the_same_batch() {
+        let double = Double::new(100, 2);
+        assert_eq!(submit(&double.batcher(None), [1, 2]).await, [Some(2), Some(4)]);
+        assert_eq!(double.calls(), vec![vec![1, 2]; 3]);
+    }
+
+    #[tokio::test]
+    async fn patience_ends() {
+        let double = Double::new(usize::MAX >> 4, usize::MAX);
+        let batcher = double.batcher(Some(Duration::from_millis(30)));
+        let error = batcher.submit(1).await.unwrap_err();
+        assert!(error.is_transient());
+        assert!(double.calls().len() > 1);
+    }
+
+    #[tokio::test]
+    async fn what_was_submitted_happens_though_nobody_waits_and_an_outage_with_nobody_waiting_ends() {
+        let double = Double::new(100, 0);
+        let batcher = double.batcher(None);
+        let mut abandoned = Box::pin(batcher.submit(1));
+        assert!(abandoned.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(abandoned);
+        assert_eq!(submit(&batcher, [2]).await, [Some(4)]);
+        assert_eq!(double.calls(), [[1, 2]]);
+
+        let double = Double::new(100, usize::MAX);
+        let batcher = double.batcher(None);
+        let mut abandoned = Box::pin(batcher.submit(1));
+        assert!(abandoned.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(abandoned);
+        while double.calls().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        *double.outages.lock().unwrap() = 0;
+        assert_eq!(submit(&batcher, [2]).await, [Some(4)]);
+        assert_eq!(double.calls(), [[1], [2]]);
+    }
+}

@@ -75,3 +75,22 @@ macro_rules! select {
         $crate::__private::tokio::select! { biased; $($branches)* }
     };
 }
+
+/// The pages of `features/`: their code compiles, and runs where it can.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../features/001-durable-functions.md")]
+    struct DurableFunctions;
+    #[doc = include_str!("../../features/002-dispatch-and-wait.md")]
+    struct DispatchAndWait;
+    #[doc = include_str!("../../features/003-journal-and-replay.md")]
+    struct JournalAndReplay;
+    #[doc = include_str!("../../features/004-steps-and-retries.md")]
+    struct StepsAndRetries;
+    #[doc = include_str!("../../features/005-maps.md")]
+    struct Maps;
+    #[doc = include_str!("../../features/006-workers.md")]
+    struct Workers;
+    #[doc = include_str!("../../features/008-sqlite.md")]
+    struct Sqlite;
+}

@@ -49,9 +49,7 @@ pub(crate) struct Program {
 impl Stent {
     /// Begins to build a client of this backend.
     ///
-    /// ```ignore
-    /// let stent = Stent::builder(backend).functions(functions![charge, fulfil]).build().await?;
-    /// ```
+    /// The crate's first page shows one in use.
     pub fn builder(backend: impl Backend + 'static) -> StentBuilder {
         Self::with_backend(Arc::new(backend))
     }

@@ -1,4 +1,6 @@
 -- ?1: ends; ?2: their results; ?3: now. What is returned tells which effects there are besides.
+-- An item is rendered as often as json_each is asked for it: here, once.
+WITH ends (value) AS MATERIALIZED (SELECT value FROM json_each(?1))
 UPDATE tasks
 SET state = 'completed',
     -- No part of an empty blob is NULL.
@@ -9,7 +11,7 @@ SET state = 'completed',
     lease_until = NULL,
     place = 0,
     ended_at = ?3
-FROM json_each(?1) AS ends
+FROM ends
 WHERE tasks.id = unhex(ends.value ->> 'task')
   -- The fence.
   AND tasks.state = 'running'

@@ -1,4 +1,6 @@
 -- ?1: ends; ?2: now. What is returned tells which effects there are besides.
+-- An item is rendered as often as json_each is asked for it: here, once.
+WITH ends (value) AS MATERIALIZED (SELECT value FROM json_each(?1))
 UPDATE tasks
 SET state = 'failed',
     output = NULL,
@@ -8,7 +10,7 @@ SET state = 'failed',
     lease_until = NULL,
     place = 0,
     ended_at = ?2
-FROM json_each(?1) AS ends
+FROM ends
 WHERE tasks.id = unhex(ends.value ->> 'task')
   -- The fence.
   AND tasks.state = 'running'

@@ -1,4 +1,6 @@
 -- ?1: releases; ?2: now.
+-- An item is rendered as often as json_each is asked for it: here, once.
+WITH ends (value) AS MATERIALIZED (SELECT value FROM json_each(?1))
 UPDATE tasks
 SET state = CASE WHEN ends.value ->> 'until' > ?2 THEN 'scheduled' ELSE 'pending' END,
     due = coalesce(ends.value ->> 'until', due, ?2),
@@ -10,7 +12,7 @@ SET state = CASE WHEN ends.value ->> 'until' > ?2 THEN 'scheduled' ELSE 'pending
     place = place
         AND (EXISTS (SELECT 1 FROM journal AS j WHERE j.task = tasks.id AND j.generation = tasks.generation)
              OR EXISTS (SELECT 1 FROM tasks AS c WHERE c.parent = tasks.id AND c.made_generation = tasks.generation))
-FROM json_each(?1) AS ends
+FROM ends
 WHERE tasks.id = unhex(ends.value ->> 'task')
   -- The fence.
   AND tasks.state = 'running'

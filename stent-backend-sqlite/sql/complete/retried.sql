@@ -1,4 +1,6 @@
 -- ?1: retries; ?2: now.
+-- An item is rendered as often as json_each is asked for it: here, once.
+WITH ends (value) AS MATERIALIZED (SELECT value FROM json_each(?1))
 UPDATE tasks
 SET state = CASE WHEN ends.value ->> 'at' > ?2 THEN 'scheduled' ELSE 'pending' END,
     due = ends.value ->> 'at',
@@ -6,13 +8,8 @@ SET state = CASE WHEN ends.value ->> 'at' > ?2 THEN 'scheduled' ELSE 'pending' E
     resume = NULL,
     worker = NULL,
     lease_until = NULL,
-    place = 0,
-    -- An empty journal is as good as a new one.
-    generation = generation + (
-        ends.value ->> 'restart'
-        AND (EXISTS (SELECT 1 FROM journal AS j WHERE j.task = tasks.id AND j.generation = tasks.generation)
-             OR EXISTS (SELECT 1 FROM tasks AS c WHERE c.parent = tasks.id AND c.made_generation = tasks.generation)))
-FROM json_each(?1) AS ends
+    place = 0
+FROM ends
 WHERE tasks.id = unhex(ends.value ->> 'task')
   -- The fence.
   AND tasks.state = 'running'

@@ -10,7 +10,8 @@ FROM (
     UNION ALL
     SELECT queue, due, CASE WHEN due <= ?1 THEN 'ready' ELSE 'scheduled' END
     FROM tasks INDEXED BY tasks_due
-    WHERE state = 'scheduled' AND due IS NOT NULL
+    -- The index knows both states.
+    WHERE state IN ('scheduled', 'suspended') AND state = 'scheduled' AND due IS NOT NULL
     UNION ALL
     SELECT queue, due, CASE WHEN due <= ?1 THEN 'ready' ELSE 'suspended' END
     FROM tasks INDEXED BY tasks_suspended

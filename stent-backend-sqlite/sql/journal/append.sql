@@ -1,4 +1,6 @@
 -- ?1: entries with the claims they are written under.
+-- An item is rendered as often as json_each is asked for it: here, once.
+WITH e (value) AS MATERIALIZED (SELECT value FROM json_each(?1))
 INSERT INTO journal (task, generation, seq, execution, turn, at, token, kind, op_turn, op_kind, op_name, op_key, op_number, body, payload)
 SELECT t.id,
        e.value ->> 'generation',
@@ -17,7 +19,7 @@ SELECT t.id,
        -- No part of an empty blob is NULL.
        CASE WHEN e.value ->> 'offset' IS NOT NULL
             THEN coalesce(substr(?2, e.value ->> 'offset', e.value ->> 'length'), x'') END
-FROM json_each(?1) AS e
+FROM e
 CROSS JOIN tasks AS t ON t.id = unhex(e.value ->> 'task')
 -- The fence.
 WHERE t.state = 'running' AND t.token = unhex(e.value ->> 'token')

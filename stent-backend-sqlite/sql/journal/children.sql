@@ -1,4 +1,6 @@
 -- ?1: children with the claims they are made under; ?2: their inputs, and the results of those born completed; ?3: now.
+-- An item is rendered as often as json_each is asked for it: here, once.
+WITH c (value) AS MATERIALIZED (SELECT value FROM json_each(?1))
 INSERT INTO tasks (id, execution, parent, depth, made_generation, made_turn, made_kind, made_number, map_index,
                    function, version, input, fingerprint, queue, tags, priority, retry, trace,
                    memo_key, memo_mode, memo_ttl, ancestors, state, due, created_at, ended_at, output)
@@ -40,7 +42,7 @@ SELECT unhex(c.value ->> 'id'),
        CASE WHEN c.value ->> 'born' IS NOT NULL THEN ?3 END,
        CASE WHEN c.value ->> 'born' IS NOT NULL
             THEN coalesce(substr(?2, c.value ->> '$.born.offset', c.value ->> '$.born.length'), x'') END
-FROM json_each(?1) AS c
+FROM c
 CROSS JOIN tasks AS p ON p.id = unhex(c.value ->> 'task')
 -- The fence.
 WHERE p.state = 'running' AND p.token = unhex(c.value ->> 'token')

@@ -1,11 +1,13 @@
 -- ?1: [[task, whether it is cancelled itself, on whose account, in which turn], …]; ?2: now.
 -- Open tasks hang together under open parents, so following open children finds all of them.
-WITH RECURSIVE below (id, is_doomed, account, turn) AS (
-    SELECT unhex(value ->> 0), value ->> 1, unhex(value ->> 2), value ->> 3 FROM json_each(?1)
+WITH RECURSIVE below (row, id, is_doomed, account, turn) AS (
+    SELECT top.row, top.id, given.value ->> 1, unhex(given.value ->> 2), given.value ->> 3
+    FROM json_each(?1) AS given
+    CROSS JOIN tasks AS top ON top.id = unhex(given.value ->> 0)
     UNION ALL
-    SELECT child.id, 1, below.account, below.turn
+    SELECT child.row, child.id, 1, below.account, below.turn
     FROM below
-    JOIN tasks AS child INDEXED BY tasks_open_children ON child.parent = below.id
+    CROSS JOIN tasks AS child INDEXED BY tasks_open_children ON child.parent = below.id
     WHERE child.state IN ('scheduled', 'pending', 'running', 'suspended')
 )
 UPDATE tasks
@@ -17,6 +19,7 @@ SET state = 'cancelled',
     cancelled_by = below.account,
     cancelled_turn = below.turn
 FROM below
-WHERE tasks.id = below.id
+-- By row: by id the planner would go through all tasks.
+WHERE tasks.row = below.row
     AND below.is_doomed
     AND tasks.state IN ('scheduled', 'pending', 'running', 'suspended');

@@ -19,12 +19,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use stent_core::claim::ClaimedTask;
-use stent_core::commit::{Reserved, Suspended};
+use stent_core::commit::Reserved;
 use stent_core::error::BackendError;
 use stent_core::memo::MemoMode;
 use stent_core::operation::OperationId;
 use stent_core::retry::ErrorClass;
-use stent_core::task::{End, Resume, Suspension};
+use stent_core::task::{End, Resume};
 use stent_core::{Failure, Fingerprint, Payload, TaskId};
 use tokio::sync::watch;
 
@@ -156,14 +156,11 @@ async fn reserve(engine: &Engine, task: &ClaimedTask) -> Result<Option<Left>, Ba
             let failure = Failure::new(ErrorClass::invalid_call(), text);
             Left::End(End::Failed { failure, dead_letter: true, resume: Resume::Restart })
         }
-        Reserved::Held { .. } => {
-            let until = Some(engine.clock.now().after(engine.settings.held_retry));
-            match engine.suspensions.submit(Suspension { claim: task.claim, until, waits: Vec::new() }).await? {
-                Suspended::Yes => Left::Suspended,
-                Suspended::ClaimLost => Left::Lost,
-                Suspended::Awake => Left::End(End::Released { until: None, reason: None }),
-            }
-        }
+        // A release uses up no attempt, which a suspension without a journal would at the next claim.
+        Reserved::Held { by, .. } => Left::End(End::Released {
+            until: Some(engine.clock.now().after(engine.settings.held_retry)),
+            reason: Some(format!("its key is held by {by}")),
+        }),
     };
     Ok(Some(left))
 }

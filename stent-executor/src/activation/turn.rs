@@ -275,12 +275,14 @@ impl Driver {
         self.own.push_back(Own { slot, outcome, at, committed: false });
     }
 
-    /// Queues the cancellation of an operation's open children, as of this turn (C-R9).
+    /// Queues the cancellation of an operation's open children (C-R9): as of the turn that dropped it, or of the one that its own outcome opens.
     pub(super) fn abandon(&mut self, slot: usize) {
         let (turn, id) = {
             let shared = self.activation.shared();
             (shared.turn, shared.operations[slot].id.clone())
         };
+        let ahead = self.own.iter().position(|own| own.slot == slot).map_or(0, |at| at + 1);
+        let turn = turn.saturating_add(u32::try_from(ahead).unwrap_or(u32::MAX));
         let children = match id.kind {
             OperationKind::Call => AbandonedChildren::Child(self.activation.child(&id, None)),
             OperationKind::Map => AbandonedChildren::Map(id),

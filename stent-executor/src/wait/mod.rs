@@ -2,6 +2,8 @@
 //!
 //! `News` is told of what ends in this process, hears of the rest by hints, and finds what hints have missed by polling.
 
+#[cfg(test)]
+mod tests;
 mod watches;
 
 use std::collections::HashMap;

@@ -1,6 +1,6 @@
 //! The completer: ends of claims, batched, and what this process tells itself about them once they are committed.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use stent_core::claim::Claim;
@@ -12,6 +12,20 @@ use stent_core::{Backend, BackendError, Clock, TaskId, Timestamp};
 use super::Shared;
 use crate::batch::{BatchLimits, Batched, Batcher};
 use crate::engine::Engine;
+
+/// An end, and the time of the first try to write it: a repeat after an unknown commit bears the same, so that a parent is told the time that
+/// is stored, and its replays see it too (C-R6).
+#[derive(Debug, Clone)]
+pub(super) struct Ending {
+    end: TaskEnd,
+    first_tried: Arc<OnceLock<Timestamp>>,
+}
+
+impl Ending {
+    fn new(end: TaskEnd) -> Self {
+        Self { end, first_tried: Arc::default() }
+    }
+}
 
 /// What became of an end, and the time of its transaction.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +49,7 @@ pub(super) async fn end(shared: &Shared, claim: Claim, is_root: Option<bool>, en
         End::Retry { at, .. } => News::Due(*at),
         End::Released { until, .. } => until.map_or(News::Ready, News::Due),
     };
-    match shared.ends.submit(TaskEnd { claim, end }).await {
+    match shared.ends.submit(Ending::new(TaskEnd { claim, end })).await {
         Ok(Committed { commit: Commit::Applied, at }) => tell(shared, claim.task, is_root, news, at),
         Ok(Committed { commit: Commit::ClaimLost, .. }) => {
             tracing::info!(task = %claim.task, "the claim was lost before its end was written");
@@ -65,7 +79,7 @@ fn tell(shared: &Shared, task: TaskId, is_root: Option<bool>, news: News, at: Ti
 }
 
 /// The batcher of a worker's ends.
-pub(super) fn completer(engine: &Engine) -> Batcher<TaskEnd, Committed> {
+pub(super) fn completer(engine: &Engine) -> Batcher<Ending, Committed> {
     let ends = Ends { backend: Arc::clone(&engine.backend), clock: Arc::clone(&engine.clock) };
     Batcher::new(BatchLimits { items: 500, weight: 500, patience: None }, ends)
 }
@@ -77,17 +91,23 @@ struct Ends {
 
 #[async_trait]
 impl Batched for Ends {
-    type Item = TaskEnd;
+    type Item = Ending;
     type Answer = Committed;
     type Key = TaskId;
 
-    fn key(&self, end: &TaskEnd) -> TaskId {
-        end.claim.task
+    fn key(&self, ending: &Ending) -> TaskId {
+        ending.end.claim.task
     }
 
-    async fn call(&self, ends: &[TaskEnd]) -> Result<Vec<Committed>, BackendError> {
-        let at = self.clock.now();
-        let commits = self.backend.complete(at, ends).await?;
+    async fn call(&self, endings: &[Ending]) -> Result<Vec<Committed>, BackendError> {
+        // One time for the batch: what was tried before is repeated as the same batch, or alone.
+        let tried = endings.iter().filter_map(|ending| ending.first_tried.get()).max().copied();
+        let at = tried.unwrap_or_else(|| self.clock.now());
+        let ends: Vec<TaskEnd> = endings.iter().map(|ending| ending.end.clone()).collect();
+        for ending in endings {
+            ending.first_tried.get_or_init(|| at);
+        }
+        let commits = self.backend.complete(at, &ends).await?;
         Ok(commits.into_iter().map(|commit| Committed { commit, at }).collect())
     }
 }

@@ -21,7 +21,6 @@ use std::sync::Arc;
 
 use stent_core::claim::ClaimFunction;
 use stent_core::name::{QueueName, Tag};
-use stent_core::task::TaskEnd;
 use stent_core::worker::{ProcessIdentity, WorkerRecord, WorkerState};
 use stent_core::{Timestamp, WorkerId};
 use tokio::sync::watch;
@@ -30,7 +29,7 @@ use crate::batch::Batcher;
 use crate::engine::Engine;
 use crate::error::Unfinished;
 use crate::nudge::{Nudge, Nudges};
-use complete::Committed;
+use complete::{Committed, Ending};
 use contact::Contact;
 use drain::Phase;
 use lease::Leases;
@@ -60,7 +59,7 @@ struct Shared {
     active: watch::Sender<usize>,
     leases: Arc<Leases>,
     contact: Contact,
-    ends: Batcher<TaskEnd, Committed>,
+    ends: Batcher<Ending, Committed>,
     nudges: Arc<Nudges>,
     nudge: Arc<Nudge>,
 }

@@ -12,8 +12,8 @@ use stent_core::{TaskId, WorkerId};
 
 use super::acts::Acts;
 use super::builders::{
-    TICK, TaskWith, TurnWith, at, call, child, completed, execution, failed, fingerprint,
-    items, map, nth_call, operation, payload, turn, worker,
+    TICK, TaskWith, TurnWith, at, call, child, completed, execution, failed, fingerprint, items, map, nth_call,
+    operation, payload, turn, worker,
 };
 use super::scenes::{Scenes, only};
 use super::store::{Checked, Fixture};

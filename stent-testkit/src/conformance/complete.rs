@@ -13,9 +13,8 @@ use stent_core::{RetryPolicy, WorkerId};
 
 use super::acts::Acts;
 use super::builders::{
-    TICK, TaskWith, TurnWith, at, call, completed, execution, failed, failure,
-    function, passed_on, payload, queue, released, released_until, retried, secs, sleeping, turn, variable,
-    worker,
+    TICK, TaskWith, TurnWith, at, call, completed, execution, failed, failure, function, passed_on, payload, queue,
+    released, released_until, retried, secs, sleeping, turn, variable, worker,
 };
 use super::scenes::{Loss, Scenes, at_once, told};
 use super::store::{Checked, Fixture, Trouble};

@@ -12,9 +12,9 @@ use stent_core::{Failure, Payload};
 
 use super::acts::Acts;
 use super::builders::{
-    ExecutionWith, TICK, TaskWith, TurnWith, at, call, child, child_in, execution, failure, fingerprint,
-    map, next_execution_id, nth_call, operation, payload, retried, secs, send, signal_wait, sleep, step, turn,
-    turn_in, variable,
+    ExecutionWith, TICK, TaskWith, TurnWith, at, call, child, child_in, execution, failure, fingerprint, map,
+    next_execution_id, nth_call, operation, payload, retried, secs, send, signal_wait, sleep, step, turn, turn_in,
+    variable,
 };
 use super::scenes::{Loss, Scenes, WRITTEN, at_once, gave, rank, told, took};
 use super::store::{Checked, Fixture, Trouble};

@@ -8,8 +8,11 @@ use stent_core::task::End;
 use stent_core::{Payload, TaskId};
 
 use super::acts::Acts;
-use super::builders::{at, call, child, completed, execution, ExecutionWith, failed, fingerprint, payload, released, request, retried, secs, sleeping, TaskWith, TICK, turn, TurnWith};
-use super::scenes::{at_once, Loss, rank, Scenes};
+use super::builders::{
+    ExecutionWith, TICK, TaskWith, TurnWith, at, call, child, completed, execution, failed, fingerprint, payload,
+    released, request, retried, secs, sleeping, turn,
+};
+use super::scenes::{Loss, Scenes, at_once, rank};
 use super::store::{Checked, Fixture, Trouble};
 
 /// An execution whose result is shared under this key for ever, or for so many seconds.

@@ -10,8 +10,11 @@ use stent_core::task::{Resume, TaskEnd, TaskState};
 use stent_core::{ExecutionId, TaskId, Timestamp};
 
 use super::acts::Acts;
-use super::builders::{at, call, completed, execution, ExecutionWith, failed, failed_at, passed_on, payload, retried, secs, step, TaskWith, TICK, turn, TurnWith, waiting};
-use super::scenes::{before_turn, broke, gave, only, Scenes, told};
+use super::builders::{
+    ExecutionWith, TICK, TaskWith, TurnWith, at, call, completed, execution, failed, failed_at, passed_on, payload,
+    retried, secs, step, turn, waiting,
+};
+use super::scenes::{Scenes, before_turn, broke, gave, only, told};
 use super::store::{Checked, Fixture, Trouble};
 
 /// An execution that failed by a leaf, two levels below its root.

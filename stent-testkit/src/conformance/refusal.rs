@@ -8,9 +8,9 @@ use stent_core::execution::ExecutionState;
 use stent_core::task::{Resume, TaskState};
 
 use super::acts::Acts;
-use super::builders::{at, completed, execution, failed, failed_at, next_execution_id, sleeping, TaskWith, };
+use super::builders::{TaskWith, at, completed, execution, failed, failed_at, next_execution_id, sleeping};
 use super::redrive::{descent, fall, passes_on};
-use super::scenes::{at_once, Scenes};
+use super::scenes::{Scenes, at_once};
 use super::store::{Checked, Fixture, Trouble};
 
 fn refused(why: RefusedRedrive) -> Redriven {

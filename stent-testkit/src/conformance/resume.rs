@@ -8,8 +8,7 @@ use stent_core::task::TaskState;
 
 use super::acts::Acts;
 use super::builders::{
-    TurnWith, at, call, child, completed, execution, failed, 
-    passed_on, retried, retried_at, sleep, step, turn,
+    TurnWith, at, call, child, completed, execution, failed, passed_on, retried, retried_at, sleep, step, turn,
 };
 use super::scenes::{Scenes, at_the_end, before_child, before_turn, broke, gave, only, told};
 use super::store::{Checked, Fixture};

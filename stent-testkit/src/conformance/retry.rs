@@ -8,8 +8,8 @@ use stent_core::{Timestamp, WorkerId};
 
 use super::acts::Acts;
 use super::builders::{
-    LEASE, TICK, TurnWith, at, call, child_in, completed, execution, failed_at,
-    failure, released, released_until, request, retried, retried_at, turn, turn_in, worker,
+    LEASE, TICK, TurnWith, at, call, child_in, completed, execution, failed_at, failure, released, released_until,
+    request, retried, retried_at, turn, turn_in, worker,
 };
 use super::scenes::{Scenes, at_the_end};
 use super::store::{Checked, Fixture};

@@ -12,7 +12,10 @@ use stent_core::task::{Resume, ResumePoint, TaskState, Wait};
 use stent_core::{ExecutionId, Payload, TaskId, Timestamp};
 
 use super::acts::Acts;
-use super::builders::{at, call, child, completed, execution, ExecutionWith, failure, fingerprint, has, items, LEASE, map, payload, request, RequestWith, secs, signal_name, signal_wait, sleeping, TaskWith, turn, TurnWith};
+use super::builders::{
+    ExecutionWith, LEASE, RequestWith, TaskWith, TurnWith, at, call, child, completed, execution, failure, fingerprint,
+    has, items, map, payload, request, secs, signal_name, signal_wait, sleeping, turn,
+};
 use super::store::Trouble;
 
 /// The answer to a turn that was written and took no signal.

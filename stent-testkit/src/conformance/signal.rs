@@ -7,8 +7,11 @@ use stent_core::signal::SignalSend;
 use stent_core::{ExecutionId, Payload, SignalId};
 
 use super::acts::Acts;
-use super::builders::{at, call, child, completed, execution, ExecutionWith, failed, LEASE, next_execution_id, payload, RequestWith, secs, send, signal_wait, sleeping, step, task, TaskWith, TICK, turn, TurnWith, waiting};
-use super::scenes::{at_once, gave, Scenes, slot, told, took, WRITTEN};
+use super::builders::{
+    ExecutionWith, LEASE, TICK, TaskWith, TurnWith, at, call, child, completed, execution, failed, next_execution_id,
+    payload, secs, send, signal_wait, sleeping, step, turn, waiting,
+};
+use super::scenes::{Scenes, WRITTEN, at_once, gave, slot, told, took};
 use super::store::{Checked, Fixture, Trouble};
 
 const FIRST: Sent = Sent::Stored { overwrote: false };

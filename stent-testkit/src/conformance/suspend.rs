@@ -6,8 +6,10 @@ use stent_core::execution::ExecutionState;
 use stent_core::task::{Suspension, TaskEnd, TaskState, Wait};
 
 use super::acts::{Acts, one};
-use super::builders::{at, child, completed, execution, ExecutionWith, failed, items, map, payload, released, RequestWith, retried, secs, send, sleeping, task, TaskWith, TICK, TurnWith, waiting};
-use super::scenes::{at_once, Loss, only, range, rank, Scenes, settled_range, slot};
+use super::builders::{
+    TICK, TaskWith, at, completed, execution, failed, payload, released, retried, secs, send, sleeping, waiting,
+};
+use super::scenes::{Loss, Scenes, at_once, only, range, rank, settled_range, slot};
 use super::store::{Checked, Fixture, Trouble};
 
 /// Demands that this suspension is refused because a wait of it is over, and that nothing of it was written.

@@ -6,8 +6,10 @@ use stent_core::commit::{Cancelled, Commit, TurnCommit};
 use stent_core::task::TaskState;
 
 use super::acts::Acts;
-use super::builders::{at, call, child, completed, execution, ExecutionWith, failed, RequestWith, secs, turn, TurnWith, waiting};
-use super::scenes::{at_once, only, Scenes};
+use super::builders::{
+    ExecutionWith, RequestWith, TurnWith, at, call, child, completed, execution, failed, secs, turn, waiting,
+};
+use super::scenes::{Scenes, at_once, only};
 use super::store::{Checked, Fixture, Trouble};
 
 /// A chain of running tasks below a parent, each the child of the one before.

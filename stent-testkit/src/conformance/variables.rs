@@ -6,8 +6,10 @@ use stent_core::variable::{VariableChange, Variables};
 use stent_core::{ExecutionId, Payload, limits};
 
 use super::acts::Acts;
-use super::builders::{at, child, execution, ExecutionWith, next_execution_id, payload, RequestWith, retried, task, TaskWith, turn, turn_in, TurnWith, variable};
-use super::scenes::{at_once, Scenes};
+use super::builders::{
+    TaskWith, TurnWith, at, execution, next_execution_id, payload, retried, turn, turn_in, variable,
+};
+use super::scenes::{Scenes, at_once};
 use super::store::{Checked, Fixture, Trouble};
 
 /// What an execution's variables are after these changes, each turn of them a write.

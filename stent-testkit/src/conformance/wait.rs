@@ -11,8 +11,11 @@ use stent_core::outcome::{Ended, Outcome};
 use stent_core::task::MapItem;
 
 use super::acts::{Acts, one};
-use super::builders::{at, child, completed, execution, ExecutionWith, failed, failure, fingerprint, items, map, next_execution_id, operation, payload, RequestWith, retried, secs, send, signal_name, sleeping, task, TaskWith, turn, TurnWith};
-use super::scenes::{Scenes};
+use super::builders::{
+    ExecutionWith, TaskWith, TurnWith, at, completed, execution, failed, failure, fingerprint, items, map,
+    next_execution_id, payload, retried, secs, send, signal_name, sleeping, turn,
+};
+use super::scenes::Scenes;
 use super::store::{Checked, Fixture, Trouble};
 
 fn ended(result: &str, seconds: u64) -> Ended {
@@ -85,11 +88,7 @@ pub(super) async fn items_that_were_not_made_are_left_out(s: Fixture) -> Checked
 pub(super) async fn the_items_of_other_maps_and_generations_are_left_out(s: Fixture) -> Checked {
     let family = s.mapping(at(0), 3).await?;
     let (parent, first) = (family.parent, &family.operations[0]);
-    let others = [
-        OperationId { number: 1, ..first.clone() },
-        OperationId { turn: 1, ..first.clone() },
-        map(0, "f"),
-    ];
+    let others = [OperationId { number: 1, ..first.clone() }, OperationId { turn: 1, ..first.clone() }, map(0, "f")];
     for (other, count) in others.iter().zip([1, 2, 4]) {
         let made = items(parent.task, other, 0..count);
         s.note_down(at(1), turn(parent).children(made)).await?;

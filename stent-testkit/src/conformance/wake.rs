@@ -5,8 +5,11 @@ use stent_core::operation::OperationId;
 use stent_core::task::{Suspension, TaskState, Wait};
 
 use super::acts::Acts;
-use super::builders::{at, call, child, completed, execution, ExecutionWith, failed, has, items, map, payload, released, released_until, request, RequestWith, retried, send, sleeping, task, TaskWith, TICK, turn, TurnWith, waiting};
-use super::scenes::{only, range, Scenes, settled_range, slot};
+use super::builders::{
+    RequestWith, TICK, TurnWith, at, call, completed, execution, failed, has, items, payload, released, released_until,
+    request, retried, send, sleeping, turn, waiting,
+};
+use super::scenes::{Scenes, only, range, settled_range, slot};
 use super::store::{Checked, Fixture};
 
 /// C-Q5 C-Y6 The end of a call's child, well or ill, wakes its suspended parent, named in the suspension or not.

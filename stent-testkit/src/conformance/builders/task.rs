@@ -144,6 +144,17 @@ impl TaskWith for NewChild {
     fn task_mut(&mut self) -> &mut NewTask {
         &mut self.task
     }
+
+    /// With this input; the fingerprint of a call's child is its operation's key, and stays.
+    fn input(self, text: &str) -> Self {
+        let is_item = self.index.is_some();
+        self.with(|task| {
+            task.input = payload(text);
+            if is_item {
+                task.fingerprint = fingerprint(text);
+            }
+        })
+    }
 }
 
 /// What executions have besides.

@@ -1,0 +1,128 @@
+//! A worker's life: starting, ready, draining, stopped (C-X4).
+
+use std::time::Duration;
+
+use stent_core::backend::Inspect;
+use stent_core::execution::ExecutionState;
+use stent_core::worker::WorkerState;
+use stent_executor::{StentError, Unfinished};
+use crate::bench::{Bench, add, hold, soon};
+
+#[tokio::test]
+async fn a_ready_worker_runs_what_is_dispatched() {
+    let bench = Bench::new().await;
+    let worker = bench.worker().await;
+    let execution = bench.stent.dispatch(add(2, 3)).await.unwrap();
+    assert_eq!(soon("the result", execution.result()).await.unwrap(), 5);
+    assert_eq!(execution.status().await.unwrap(), ExecutionState::Completed);
+    assert_eq!(worker.drain().await, Ok(()));
+}
+
+#[tokio::test]
+async fn many_executions_share_few_slots() {
+    let bench = Bench::new().await;
+    let _worker = bench.worker().await;
+    let executions = bench.stent.dispatch_all((0..200).map(|a| add(a, 1))).await.unwrap();
+    for (a, execution) in (0..200).zip(executions) {
+        assert_eq!(soon("the result", execution.result()).await.unwrap(), a + 1);
+    }
+}
+
+/// C-X4
+#[tokio::test]
+async fn a_draining_worker_lets_running_code_finish_and_claims_no_more() {
+    let mut bench = Bench::new().await;
+    let worker = bench.worker().await;
+    let running = bench.stent.dispatch(hold()).await.unwrap();
+    bench.entered().await;
+
+    let drain = async {
+        let drained = worker.drain().await;
+        assert_eq!(worker.state(), WorkerState::Stopped);
+        drained
+    };
+    let after = async {
+        soon("draining", worker.wait_for(WorkerState::Draining)).await;
+        let late = bench.stent.dispatch(hold()).await.unwrap();
+        bench.gate.add_permits(1);
+        late
+    };
+    let (drained, late) = soon("drained", async { tokio::join!(drain, after) }).await;
+    assert_eq!(drained, Ok(()));
+    assert_eq!(soon("the result", running.result()).await.unwrap(), 1);
+    assert_eq!(late.status().await.unwrap(), ExecutionState::Pending);
+    assert!(!bench.has_entered());
+    let records = bench.memory.workers().await.unwrap();
+    assert_eq!(records.iter().map(|record| (record.id, record.state)).collect::<Vec<_>>(), [(worker.id(), WorkerState::Stopped)]);
+}
+
+/// C-X4, C-Y4
+#[tokio::test]
+async fn after_the_grace_tasks_are_released_and_go_on_elsewhere_without_an_attempt_used_up() {
+    let mut bench = Bench::new().await;
+    let worker = bench.worker().await;
+    let execution = bench.stent.dispatch(hold()).await.unwrap();
+    assert_eq!(bench.entered().await, 1);
+    let drain = tokio::spawn(async move { worker.drain().await });
+    bench.pass(Duration::from_secs(31)).await;
+    assert_eq!(soon("drained", drain).await.unwrap(), Err(Unfinished { tasks: 1 }));
+    bench.left().await;
+
+    let _other = bench.worker().await;
+    assert_eq!(bench.entered().await, 1);
+    bench.gate.add_permits(1);
+    assert_eq!(soon("the result", execution.result()).await.unwrap(), 1);
+}
+
+/// C-X4
+#[tokio::test]
+async fn a_stop_cuts_the_grace_of_a_drain_short() {
+    let mut bench = Bench::new().await;
+    let worker = bench.worker().await;
+    let execution = bench.stent.dispatch(hold()).await.unwrap();
+    bench.entered().await;
+    let (drained, stopped) = soon("stopped", async {
+        tokio::join!(worker.drain(), async {
+            worker.wait_for(WorkerState::Draining).await;
+            worker.stop().await
+        })
+    })
+    .await;
+    assert_eq!((drained, stopped), (Err(Unfinished { tasks: 1 }), Err(Unfinished { tasks: 1 })));
+    bench.left().await;
+    // It has begun, and is free at once.
+    assert_eq!(execution.status().await.unwrap(), ExecutionState::Running);
+    let _other = bench.worker().await;
+    bench.entered().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_is_dropped_stops_and_lets_its_tasks_go() {
+    let mut bench = Bench::new().await;
+    let worker = bench.worker().await;
+    let _execution = bench.stent.dispatch(hold()).await.unwrap();
+    bench.entered().await;
+    drop(worker);
+    bench.left().await;
+    let _other = bench.worker().await;
+    assert_eq!(bench.entered().await, 1);
+}
+
+#[tokio::test]
+async fn settings_that_break_a_rule_are_refused_before_anything_runs() {
+    let bench = Bench::new().await;
+    let field = |refused: Result<_, StentError>| match refused.map(|_: stent_executor::Worker| ()) {
+        Err(StentError::InvalidConfig { field, .. }) => field,
+        other => panic!("{other:?}"),
+    };
+    let worker = || bench.stent.worker();
+    assert_eq!(field(worker().concurrency(0).start().await), "concurrency");
+    assert_eq!(field(worker().concurrency(10_001).start().await), "concurrency");
+    assert_eq!(field(worker().lease("99ms").start().await), "lease");
+    assert_eq!(field(worker().lease("soon").start().await), "lease");
+    assert_eq!(field(worker().poll("0s").start().await), "poll");
+    assert_eq!(field(worker().chunk(0).start().await), "chunk");
+    assert_eq!(field(worker().chunk(10_001).start().await), "chunk");
+    assert!(matches!(worker().queues([""]).start().await, Err(StentError::Name(_))));
+    assert!(bench.memory.workers().await.unwrap().is_empty());
+}
