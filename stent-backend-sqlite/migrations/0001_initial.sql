@@ -77,7 +77,8 @@ CREATE INDEX tasks_open_children ON tasks (parent, made_turn, made_number, map_i
 CREATE INDEX tasks_children ON tasks (parent, made_generation, made_kind, made_turn, made_number, map_index)
     WHERE parent IS NOT NULL;
 -- Whether a map has failed is asked at every poll of those who wait for it.
-CREATE INDEX tasks_failed_items ON tasks (parent, made_turn, made_number, map_index) WHERE made_kind = 'map' AND state = 'failed';
+CREATE INDEX tasks_failed_items ON tasks (parent, made_turn, made_number, map_index)
+    WHERE made_kind = 'map' AND state = 'failed';
 -- Without the roots, whose id is the execution's: a dispatch has one index less to write.
 CREATE INDEX tasks_execution ON tasks (execution, id) WHERE parent IS NOT NULL;
 CREATE INDEX tasks_roots ON tasks (id) WHERE parent IS NULL;
@@ -129,8 +130,8 @@ CREATE TABLE signal_sends (
 
 CREATE INDEX signal_sends_execution ON signal_sends (execution);
 
--- What suspended tasks wait for, besides the ends of their calls. What a task that is not suspended left here means nothing; its next
--- suspension replaces it.
+-- What suspended tasks wait for, besides the ends of their calls. What a task that is not suspended left here means
+-- nothing; its next suspension replaces it.
 CREATE TABLE waits (
     task      BLOB    NOT NULL,
     number    INTEGER NOT NULL,

@@ -93,6 +93,11 @@ impl SqliteBackend {
     }
 
     #[cfg(test)]
+    pub(crate) fn listen(&self) -> broadcast::Receiver<Hint> {
+        self.shared.writer.listen()
+    }
+
+    #[cfg(test)]
     pub(crate) fn transactions(&self) -> u64 {
         self.shared.writer.transactions()
     }

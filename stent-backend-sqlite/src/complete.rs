@@ -1,5 +1,5 @@
-//! Completion: claims are given up. An end without children, memo, variables or a waiting parent is one statement, however many ends go together: the
-//! statement checks the claims and tells what else there is to do.
+//! Completion: claims are given up. An end without children, memo, variables or a waiting parent is one statement,
+//! however many ends go together: the statement checks the claims and tells what else there is to do.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -156,10 +156,7 @@ impl Prepared {
     }
 }
 
-async fn complete(
-    connection: &mut SqliteConnection,
-    prepared: &Prepared,
-) -> Result<Hinted<Vec<Commit>>, BackendError> {
+async fn complete(connection: &mut SqliteConnection, prepared: &Prepared) -> Result<Hinted<Vec<Commit>>, BackendError> {
     let applied = apply(connection, prepared).await?;
     let mut commits: Vec<_> =
         applied.iter().map(|applied| if applied.is_some() { Commit::Applied } else { Commit::ClaimLost }).collect();
@@ -188,7 +185,8 @@ async fn apply<'a>(
         let query = sqlx::query(COMPLETED).bind(ends.json.clone()).bind(ends.bytes.clone()).bind(now);
         rows.extend(query.fetch_all(&mut *connection).await.during(operation)?);
     }
-    for (statement, ends) in [(FAILED, &prepared.failed), (RETRIED, &prepared.retried), (RELEASED, &prepared.released)] {
+    for (statement, ends) in [(FAILED, &prepared.failed), (RETRIED, &prepared.retried), (RELEASED, &prepared.released)]
+    {
         for ends in ends {
             let query = sqlx::query(statement).bind(ends.json.clone()).bind(now);
             rows.extend(query.fetch_all(&mut *connection).await.during(operation)?);

@@ -1,7 +1,9 @@
-//! What an end does besides: shared result, variables, notes, dead letter, the waking of the parent, and what is open below.
+//! What an end does besides: shared result, variables, notes, dead letter, the waking of the parent, and what is open
+//! below.
 //!
-//! The ends of a batch come first and their effects after, each kind for all of them, so that the outcome is that of the ends one by one, children
-//! before parents: what has ended is not cancelled by an end above it, what was only put back or woken is.
+//! The ends of a batch come first and their effects after, each kind for all of them, so that the outcome is that of
+//! the ends one by one, children before parents: what has ended is not cancelled by an end above it, what was only put
+//! back or woken is.
 
 use serde::Serialize;
 use sqlx::sqlite::SqliteConnection;
@@ -90,8 +92,8 @@ async fn write_notes(
     Ok(())
 }
 
-/// Cuts the journals of tasks that go on at a point. That is rare, and done one by one. What is left of a journal keeps the next claim from
-/// counting the attempt (C-Y4).
+/// Cuts the journals of tasks that go on at a point. That is rare, and done one by one. What is left of a journal keeps
+/// the next claim from counting the attempt (C-Y4).
 async fn reopen(
     connection: &mut SqliteConnection,
     operation: &'static str,

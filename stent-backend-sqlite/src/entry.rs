@@ -1,4 +1,5 @@
-//! Journal entries as they are stored: what is asked for by itself in columns, what goes with an entry as JSON, values as encoded.
+//! Journal entries as they are stored: what is asked for by itself in columns, what goes with an entry as JSON, values
+//! as encoded.
 
 use serde::{Deserialize, Serialize};
 use stent_core::error::BackendError;

@@ -49,10 +49,8 @@ impl Memos for SqliteBackend {
     }
 
     async fn reserve(&self, now: Timestamp, claim: Claim, key: Fingerprint) -> Result<Reserved, BackendError> {
-        self.write(RESERVE_KEY, move |connection| {
-            Box::pin(async move { reserve(connection, now, claim, key).await })
-        })
-        .await
+        self.write(RESERVE_KEY, move |connection| Box::pin(async move { reserve(connection, now, claim, key).await }))
+            .await
     }
 }
 

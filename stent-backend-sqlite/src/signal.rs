@@ -25,12 +25,17 @@ pub(crate) const WAKE: &str = include_str!("../sql/signal/wake.sql");
 #[async_trait]
 impl Signals for SqliteBackend {
     async fn send(&self, now: Timestamp, send: &SignalSend) -> Result<Sent, BackendError> {
+        let (execution, name) = (send.execution, send.name.clone());
         let send = send.clone();
-        self.write_hinting(SEND, move |connection| {
+        let sent = self.write_hinting(SEND, move |connection| {
             let signal = send.clone();
             Box::pin(async move { deliver(connection, now, &signal).await })
-        })
-        .await
+        });
+        let sent = sent.await?;
+        if sent == (Sent::Stored { overwrote: true }) {
+            tracing::debug!(%execution, signal = %name, "a value that nobody had taken was overwritten");
+        }
+        Ok(sent)
     }
 }
 
@@ -80,9 +85,6 @@ async fn deliver(
         let wake = sqlx::query(WAKE).bind(execution).bind(name).bind(now.as_micros());
         wake.execute(connection).await.during(SEND)?;
         hints.push(Hint::TasksReady);
-    }
-    if receiver.overwrites {
-        tracing::debug!(execution = %signal.execution, signal = name, "a value that nobody had taken was overwritten");
     }
     Ok((Sent::Stored { overwrote: receiver.overwrites }, hints))
 }

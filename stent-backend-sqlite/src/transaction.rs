@@ -328,3 +328,109 @@ pub(crate) async fn commit(connection: &mut SqliteConnection, operation: &'stati
 pub(crate) async fn roll_back(connection: &mut SqliteConnection, operation: &'static str) -> Result<(), BackendError> {
     sqlx::query("ROLLBACK").execute(connection).await.during(operation).map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::sync::atomic::AtomicU32;
+    use std::task::{Context, Waker};
+
+    use futures_util::future::join_all;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::SqliteBackend;
+
+    async fn open() -> (TempDir, SqliteBackend) {
+        let directory = TempDir::new().unwrap();
+        let backend = SqliteBackend::open(directory.path().join("stent.db")).await.unwrap();
+        (directory, backend)
+    }
+
+    /// Stores the limit of a function; none is refused by the schema.
+    async fn put(backend: &SqliteBackend, function: String, places: Option<i64>) -> Result<(), BackendError> {
+        let job = backend.write("put", move |connection| {
+            let function = function.clone();
+            Box::pin(async move {
+                let put = sqlx::query("INSERT INTO limits (function, max_concurrent) VALUES (?1, ?2)");
+                put.bind(function).bind(places).execute(connection).await.during("put").map(drop)
+            })
+        });
+        job.await
+    }
+
+    async fn count(backend: &SqliteBackend) -> i64 {
+        let count = backend.read("count", |connection| {
+            Box::pin(async move {
+                sqlx::query_scalar("SELECT count(*) FROM limits").fetch_one(connection).await.during("count")
+            })
+        });
+        count.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn writes_that_come_together_are_committed_together() {
+        let (_directory, backend) = open().await;
+        let before = backend.transactions();
+        let writes = (0..1_000).map(|number| put(&backend, format!("f{number}"), Some(1)));
+        assert!(join_all(writes).await.iter().all(Result::is_ok));
+        assert_eq!(count(&backend).await, 1_000);
+        let transactions = backend.transactions() - before;
+        assert!(transactions <= 20, "{transactions} transactions for 1,000 writes");
+    }
+
+    #[tokio::test]
+    async fn a_write_that_fails_harms_none_that_came_with_it() {
+        let (_directory, backend) = open().await;
+        let writes = (0..50).map(|number| put(&backend, format!("f{number}"), (number % 10 != 3).then_some(1)));
+        for (number, answer) in join_all(writes).await.iter().enumerate() {
+            assert_eq!(answer.is_err(), number % 10 == 3, "{number}: {answer:?}");
+        }
+        assert_eq!(count(&backend).await, 45);
+    }
+
+    #[tokio::test]
+    async fn a_write_whose_caller_went_away_happens_whole() {
+        let (_directory, backend) = open().await;
+        let mut write = Box::pin(put(&backend, "f".into(), Some(1)));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(write.as_mut().poll(&mut context).is_pending());
+        drop(write);
+        put(&backend, "g".into(), Some(1)).await.unwrap();
+        assert_eq!(count(&backend).await, 2);
+    }
+
+    #[tokio::test]
+    async fn after_trouble_with_the_machine_another_connection_is_opened() {
+        let (_directory, backend) = open().await;
+        let runs = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&runs);
+        let failing = backend.write("fail", move |connection| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async move {
+                let half = sqlx::query("INSERT INTO limits (function, max_concurrent) VALUES ('half', 1)");
+                half.execute(connection).await.during("fail")?;
+                Err::<(), _>(BackendError::new(ErrorKind::Full, "fail"))
+            })
+        });
+        assert_eq!(*failing.await.unwrap_err().kind(), ErrorKind::Full);
+        assert_eq!(runs.load(Ordering::Relaxed), 1);
+        put(&backend, "f".into(), Some(1)).await.unwrap();
+        assert_eq!(count(&backend).await, 1);
+    }
+
+    #[tokio::test]
+    async fn hints_come_after_the_commit_and_each_once() {
+        let (_directory, backend) = open().await;
+        let mut hints = backend.listen();
+        let told = (0..5).map(|_| {
+            backend.write_hinting("tell", |_| Box::pin(async { Ok(((), vec![Hint::TasksReady, Hint::TasksReady])) }))
+        });
+        assert!(join_all(told).await.iter().all(Result::is_ok));
+        let mut heard = 0;
+        while hints.try_recv().is_ok() {
+            heard += 1;
+        }
+        assert!((1..=5).contains(&heard), "{heard} hints");
+    }
+}

@@ -1,5 +1,5 @@
-//! What turns write. Entries and children alone, which is nearly every turn, are one statement each, however many turns go together: the
-//! statement itself checks the claims, and only if it wrote less than it was given are they looked at.
+//! What turns write. Entries and children alone, which is nearly every turn, are one statement each, however many turns
+//! go together: the statement itself checks the claims, and only if it wrote less than it was given are they looked at.
 
 use std::collections::HashSet;
 
@@ -145,7 +145,8 @@ pub(crate) async fn write(
         dispatch(connection, prepared, &held).await?;
         change_variables(connection, prepared, &held).await?;
         take(connection, prepared, &held, &mut commits).await?;
-        // Last, as if they had been written last: what a turn of the batch made below a task that another one abandons is cancelled, too.
+        // Last, as if they had been written last: what a turn of the batch made below a task that another one abandons
+        // is cancelled, too.
         cancel(connection, prepared, &held).await?;
     }
     Ok((commits, hints))

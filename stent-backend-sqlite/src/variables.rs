@@ -97,8 +97,8 @@ pub(crate) async fn change(
     Ok(())
 }
 
-/// Counters are added up here, between two statements of one transaction, because they saturate: a sum of changes is not what the changes make
-/// one by one.
+/// Counters are added up here, between two statements of one transaction, because they saturate: a sum of changes is
+/// not what the changes make one by one.
 async fn count(
     connection: &mut SqliteConnection,
     operation: &'static str,

@@ -172,7 +172,8 @@ fn status(columns: &Columns<'_>) -> Result<ExecutionStatus, BackendError> {
     Ok(ExecutionStatus::Open(ExecutionState::of_root(columns.state("state")?, is_started)))
 }
 
-/// Watches by kind: the statement that answers, their places among all, and what it is asked. A kind that nobody waits for is left out.
+/// Watches by kind: the statement that answers, their places among all, and what it is asked. A kind that nobody waits
+/// for is left out.
 struct Watched(Vec<(&'static str, Vec<usize>, String)>);
 
 #[derive(Serialize)]

@@ -6,18 +6,19 @@ use stent_executor::prelude::*;
 
 #[durable(retry(max_attempts = 5, initial_delay = "200ms"))]
 async fn charge(order: u64, cents: u64) -> Result<String> {
-    Ok(format!("order {order}: {cents} cents"))            // call your gateway here; failures are retried
+    Ok(format!("order {order}: {cents} cents")) // call your gateway here; failures are retried
 }
 
 #[durable]
 async fn fulfil(ctx: Ctx, orders: Vec<u64>) -> Result<Vec<String>> {
-    let receipts = ctx.map(orders.into_iter().map(|order| charge(order, 4_200))).await?;     // children, on any worker
-    ctx.step("audit", async || {                                                   // code in this process, journaled
+    let receipts = ctx.map(orders.into_iter().map(|order| charge(order, 4_200))).await?; // children, on any worker
+    ctx.step("audit", async || {
+        // code in this process, journaled
         println!("charged");
         Ok::<_, Failure>(())
     })
     .await?;
-    ctx.sleep("50ms").await?;                                        // "30d" costs the same: a row, not a worker
+    ctx.sleep("50ms").await?; // "30d" costs the same: a row, not a worker
     Ok(receipts)
 }
 

@@ -7,8 +7,8 @@ use uuid::Uuid;
 const FIRST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// Delays from 10 ms, doubling to 1 s, each spread from half of itself to one and a half, so that processes that lost a database
-/// together do not come back together.
+/// Delays from 10 ms, doubling to 1 s, each spread from half of itself to one and a half, so that processes that lost a
+/// database together do not come back together.
 ///
 /// Real time, not the engine's: it spares a database in trouble, and no outcome depends on it.
 #[derive(Debug)]

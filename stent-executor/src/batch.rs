@@ -111,7 +111,8 @@ impl<C: Batched> Submit<C::Item, C::Answer> for Queue<C> {
     }
 }
 
-/// The one flusher of a queue. Dropped before it is done, by a panic below or with its runtime, it leaves nobody waiting.
+/// The one flusher of a queue. Dropped before it is done, by a panic below or with its runtime, it leaves nobody
+/// waiting.
 struct Flusher<C: Batched> {
     queue: Arc<Queue<C>>,
     done: bool,
@@ -237,7 +238,8 @@ mod tests {
 
     use super::*;
 
-    /// Doubles numbers: odd batches of 13 fail, and calls of `outages` before that fail for a while. Calls wait for the gate.
+    /// Doubles numbers: odd batches of 13 fail, and calls of `outages` before that fail for a while. Calls wait for the
+    /// gate.
     #[derive(Clone)]
     struct Double {
         gate: Arc<Semaphore>,

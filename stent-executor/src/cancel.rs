@@ -14,8 +14,8 @@ use crate::error::{StentError, wrote_nothing};
 use crate::stent::{Stent, patiently};
 
 impl Stent {
-    /// Cancels an execution and all that it has caused, finally and in one transaction; a repeat changes nothing (C-X1). Running code is dropped
-    /// at its next await as soon as its worker learns of it.
+    /// Cancels an execution and all that it has caused, finally and in one transaction; a repeat changes nothing
+    /// (C-X1). Running code is dropped at its next await as soon as its worker learns of it.
     ///
     /// # Errors
     /// [`StentError::NotFound`]; [`StentError::AlreadyFinal`] if it ended otherwise; [`StentError::Backend`].
@@ -33,10 +33,12 @@ impl Stent {
         }
     }
 
-    /// Sends a signal: the value is in the execution's slot of this name until a function takes it, or a later value takes its place (C-S1).
+    /// Sends a signal: the value is in the execution's slot of this name until a function takes it, or a later value
+    /// takes its place (C-S1).
     ///
     /// # Errors
-    /// [`StentError::Name`], [`StentError::Value`]; [`StentError::NotFound`], [`StentError::AlreadyFinal`] (C-S3); [`StentError::Backend`].
+    /// [`StentError::Name`], [`StentError::Value`]; [`StentError::NotFound`], [`StentError::AlreadyFinal`] (C-S3);
+    /// [`StentError::Backend`].
     pub async fn signal<V: Serialize + ?Sized>(
         &self,
         execution: ExecutionId,
@@ -54,7 +56,7 @@ impl Stent {
         match patiently(BackendError::is_transient, || backend.send(clock.now(), &send)).await? {
             Sent::Stored { overwrote } => {
                 if overwrote {
-                    tracing::debug!(%execution, signal = %send.name, "the value took the place of one that nobody had taken");
+                    tracing::debug!(%execution, signal = %send.name, "the value took the place of another");
                 }
                 if !program.nudges.has_hints() {
                     program.news.poke();
@@ -70,8 +72,8 @@ impl Stent {
     /// Takes a failed or timed-out execution up again from what it failed with, keeping what succeeded (C-Y5).
     ///
     /// # Errors
-    /// [`StentError::Redrive`] says what stands in the way. [`StentError::Backend`]; if its kind is `Unavailable` the execution may go on
-    /// already: look at its state.
+    /// [`StentError::Redrive`] says what stands in the way. [`StentError::Backend`]; if its kind is `Unavailable` the
+    /// execution may go on already: look at its state.
     pub async fn redrive(&self, target: RedriveTarget) -> Result<(), StentError> {
         let (backend, clock) = (&self.program.backend, &self.program.clock);
         match patiently(wrote_nothing, || backend.redrive(clock.now(), target)).await? {

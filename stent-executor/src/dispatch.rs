@@ -24,14 +24,15 @@ use crate::registry::Registry;
 use crate::stent::{Stent, patiently};
 
 impl Stent {
-    /// Dispatches a call: from now on it runs, wherever a worker has its function. Calls dispatched at the same time share a transaction.
+    /// Dispatches a call: from now on it runs, wherever a worker has its function. Calls dispatched at the same time
+    /// share a transaction.
     ///
-    /// A call with a dedup key that an execution of the same function and input bears gives that execution (C-K3). A shared result that
-    /// is known is the result: nothing runs (C-K1).
+    /// A call with a dedup key that an execution of the same function and input bears gives that execution (C-K3). A
+    /// shared result that is known is the result: nothing runs (C-K1).
     ///
     /// # Errors
-    /// [`StentError::Call`], [`StentError::KeyConflict`], [`StentError::Backend`]. If its kind is `Unavailable` the execution may exist; a
-    /// dispatch with a dedup key may be repeated.
+    /// [`StentError::Call`], [`StentError::KeyConflict`], [`StentError::Backend`]. If its kind is `Unavailable` the
+    /// execution may exist; a dispatch with a dedup key may be repeated.
     pub async fn dispatch<F: DurableFunction>(&self, call: Call<F>) -> Result<Execution<F::Output>, StentError> {
         let mut new = [self.prepare(call)?];
         self.recall(&mut new).await?;
@@ -44,8 +45,9 @@ impl Stent {
     /// Dispatches calls of one function in one transaction; gives their executions in the order of the calls.
     ///
     /// # Errors
-    /// [`StentError::Call`]: nothing was made. [`StentError::KeyConflict`]: a call's dedup key is another's, the other calls were made.
-    /// [`StentError::Backend`]: all of them were made or none; if its kind is `Unavailable`, nobody knows which.
+    /// [`StentError::Call`]: nothing was made. [`StentError::KeyConflict`]: a call's dedup key is another's, the other
+    /// calls were made. [`StentError::Backend`]: all of them were made or none; if its kind is `Unavailable`, nobody
+    /// knows which.
     pub async fn dispatch_all<F: DurableFunction>(
         &self,
         calls: impl IntoIterator<Item = Call<F>>,
@@ -75,7 +77,8 @@ impl Stent {
         Ok(call.into_execution(&known, program.clock.now(), &*program.codec, program.payload_limit)?)
     }
 
-    /// The execution of this id, whose function returns a `T`. Whether it exists is seen when it is asked for something.
+    /// The execution of this id, whose function returns a `T`. Whether it exists is seen when it is asked for
+    /// something.
     #[must_use]
     pub fn execution<T>(&self, id: ExecutionId) -> Execution<T> {
         Execution { stent: self.clone(), id, output: PhantomData }
@@ -199,7 +202,8 @@ impl<T: DeserializeOwned> Execution<T> {
     /// Waits for its result, but no longer than this; zero waits for ever (C-T1).
     ///
     /// # Errors
-    /// [`ExecutionError::Elapsed`]: it goes on unharmed (C-T2). [`ExecutionError::InvalidTimeout`]. As [`Execution::result`] otherwise.
+    /// [`ExecutionError::Elapsed`]: it goes on unharmed (C-T2). [`ExecutionError::InvalidTimeout`]. As
+    /// [`Execution::result`] otherwise.
     pub async fn wait(&self, timeout: impl IntoDuration) -> Result<T, ExecutionError> {
         let timeout = timeout.into_duration().map_err(ExecutionError::InvalidTimeout)?;
         if timeout.is_zero() {

@@ -65,7 +65,8 @@ pub enum StentError {
     /// A redrive was refused (C-Y5).
     #[error("refused redrive: {0}")]
     Redrive(#[from] RefusedRedrive),
-    /// The store is in trouble. If its kind is [`ErrorKind::Unavailable`] the change may or may not have been made, and may be repeated.
+    /// The store is in trouble. If its kind is [`ErrorKind::Unavailable`] the change may or may not have been made, and
+    /// may be repeated.
     #[error(transparent)]
     Backend(#[from] BackendError),
     /// The operating system gave the worker no thread for its heartbeat.
@@ -149,8 +150,8 @@ impl From<BackendError> for ExecutionError {
     }
 }
 
-/// Tasks that did not finish in time when a worker stopped. They were released and go on elsewhere; a program that wants to say so exits with
-/// 75 (`EX_TEMPFAIL`).
+/// Tasks that did not finish in time when a worker stopped. They were released and go on elsewhere; a program that
+/// wants to say so exits with 75 (`EX_TEMPFAIL`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{tasks} running tasks did not finish in time and were released; other workers go on with them")]
 pub struct Unfinished {

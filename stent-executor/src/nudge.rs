@@ -21,15 +21,11 @@ pub(crate) struct Nudge {
     beat: Notify,
 }
 
-/// What a claim loop was told.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Told {
-    /// Tasks may be free to claim.
-    pub(crate) ready: bool,
-    /// A task falls due at this time.
-    pub(crate) due: Option<Timestamp>,
-    /// A deadline passes at this time.
-    pub(crate) deadline: Option<Timestamp>,
+#[derive(Debug, Default)]
+struct Told {
+    ready: bool,
+    due: Option<Timestamp>,
+    deadline: Option<Timestamp>,
 }
 
 impl Nudges {
@@ -108,10 +104,10 @@ impl Nudge {
         self.beat.notify_one();
     }
 
-    /// What the claim loop was told since the last time.
-    pub(crate) fn take_claims(&self) -> Told {
+    /// Since the last time: whether tasks may be free to claim, and when the next one falls due.
+    pub(crate) fn take_claims(&self) -> (bool, Option<Timestamp>) {
         let mut told = self.told();
-        Told { ready: std::mem::take(&mut told.ready), due: told.due.take(), deadline: told.deadline }
+        (std::mem::take(&mut told.ready), told.due.take())
     }
 
     /// The next deadline, which is forgotten if it has come.

@@ -49,7 +49,23 @@ pub(crate) struct Program {
 impl Stent {
     /// Begins to build a client of this backend.
     ///
-    /// The crate's first page shows one in use.
+    /// ```no_run
+    /// use stent_executor::Stent;
+    /// use stent_executor::prelude::*;
+    ///
+    /// #[durable]
+    /// async fn greet(name: String) -> Result<String> {
+    ///     Ok(format!("Hello, {name}!"))
+    /// }
+    ///
+    /// # async fn example(backend: impl stent_core::Backend + 'static) -> Result<()> {
+    /// let stent = Stent::builder(backend).functions(functions![greet]).build().await?;
+    /// let worker = stent.worker().concurrency(32).start().await?;
+    /// let greeting = stent.dispatch(greet("Ada".into())).await?.result().await?;
+    /// worker.drain().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn builder(backend: impl Backend + 'static) -> StentBuilder {
         Self::with_backend(Arc::new(backend))
     }
@@ -132,7 +148,8 @@ impl StentBuilder {
         self
     }
 
-    /// Bounds one encoded value: 1 byte to 64 MiB, 1 MiB by default. What is larger belongs elsewhere, and its address here.
+    /// Bounds one encoded value: 1 byte to 64 MiB, 1 MiB by default. What is larger belongs elsewhere, and its address
+    /// here.
     pub fn payload_limit(mut self, bytes: usize) -> Self {
         if !(1..=limits::PAYLOAD_MAX).contains(&bytes) {
             let rule = format!("must be 1 to {} bytes", limits::PAYLOAD_MAX);
@@ -148,7 +165,8 @@ impl StentBuilder {
         self
     }
 
-    /// How often clients and workers look for what no hint told of: every second by default, every 5 s if the backend has hints.
+    /// How often clients and workers look for what no hint told of: every second by default, every 5 s if the backend
+    /// has hints.
     pub fn poll(mut self, interval: impl IntoDuration) -> Self {
         match positive("poll", interval) {
             Ok(interval) => self.poll = Some(interval),
@@ -162,7 +180,8 @@ impl StentBuilder {
     /// Checks everything and asks the store for a sign of life. Schemas are migrated by the backends when they open.
     ///
     /// # Errors
-    /// [`StentError::Registry`], [`StentError::InvalidConfig`], or [`StentError::Backend`] if the store gives no sign of life.
+    /// [`StentError::Registry`], [`StentError::InvalidConfig`], or [`StentError::Backend`] if the store gives no sign
+    /// of life.
     pub async fn build(self) -> Result<Stent, StentError> {
         if let Some(invalid) = self.invalid {
             return Err(invalid);

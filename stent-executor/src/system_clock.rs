@@ -11,8 +11,8 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 
 /// The clock of real programs, on Tokio's timer.
 ///
-/// On its own it is the machine's wall clock, which all processes of a machine share. Once it follows a database it goes on from the
-/// database's time by the machine's monotonic clock: setting the wall clock then moves nothing.
+/// On its own it is the machine's wall clock, which all processes of a machine share. Once it follows a database it
+/// goes on from the database's time by the machine's monotonic clock: setting the wall clock then moves nothing.
 #[derive(Debug, Default)]
 pub struct SystemClock {
     followed: Mutex<Option<(Timestamp, Instant)>>,

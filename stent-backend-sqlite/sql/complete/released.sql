@@ -3,7 +3,8 @@
 WITH ends (value) AS MATERIALIZED (SELECT value FROM json_each(?1))
 UPDATE tasks
 SET state = CASE WHEN ends.value ->> 'until' > ?2 THEN 'scheduled' ELSE 'pending' END,
-    due = coalesce(ends.value ->> 'until', due, ?2),
+    -- Of a pending task it is a time that has come.
+    due = CASE WHEN ends.value ->> 'until' > ?2 THEN ends.value ->> 'until' ELSE min(coalesce(due, ?2), ?2) END,
     reason = ends.value ->> 'reason',
     worker = NULL,
     lease_until = NULL,

@@ -1,5 +1,6 @@
--- ?1: suspensions; ?2: now. Whoever ends, sends or closes a chunk writes after this transaction and finds the task suspended, or before it
--- and is found here.
+-- ?1: suspensions; ?2: now.
+-- Whoever ends a task or sends a signal writes after this transaction and finds the task suspended, or before it and
+-- is found here.
 UPDATE tasks
 SET state = 'suspended',
     due = s.value ->> 'until',

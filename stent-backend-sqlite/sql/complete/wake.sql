@@ -1,4 +1,5 @@
--- ?1: rows of children that have ended; ?2: now. A call's end wakes its parent; a map's item does if the range that is waited for is over.
+-- ?1: rows of children that have ended; ?2: now.
+-- A call's end wakes its parent; a map's item does if the range that is waited for is over.
 UPDATE tasks
 SET state = 'pending', due = ?2
 WHERE state = 'suspended'

@@ -1,7 +1,8 @@
 -- ?1: entries with the claims they are written under.
 -- An item is rendered as often as json_each is asked for it: here, once.
 WITH e (value) AS MATERIALIZED (SELECT value FROM json_each(?1))
-INSERT INTO journal (task, generation, seq, execution, turn, at, token, kind, op_turn, op_kind, op_name, op_key, op_number, body, payload)
+INSERT INTO journal (task, generation, seq, execution, turn, at, token, kind,
+                     op_turn, op_kind, op_name, op_key, op_number, body, payload)
 SELECT t.id,
        e.value ->> 'generation',
        e.value ->> 'seq',

@@ -19,7 +19,7 @@ SET state = 'cancelled',
     cancelled_by = below.account,
     cancelled_turn = below.turn
 FROM below
--- By row: by id the planner would go through all tasks.
-WHERE tasks.row = below.row
+-- With the plus nothing can be looked up in what is below; the planner would go through all tasks to do so.
+WHERE tasks.row = +below.row
     AND below.is_doomed
     AND tasks.state IN ('scheduled', 'pending', 'running', 'suspended');

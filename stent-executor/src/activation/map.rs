@@ -9,16 +9,17 @@ use std::sync::Arc;
 use stent_core::backend::Watch;
 use stent_core::journal::EntryBody;
 use stent_core::limits;
-use stent_core::operation::{OperationId, OperationKind};
-use stent_core::outcome::{Ended, OperationOutcome, Outcome};
+use stent_core::operation::OperationId;
+use stent_core::outcome::OperationOutcome;
 use stent_core::retry::ErrorClass;
 use stent_core::task::{MapItem, NewChild, NewTask};
 use stent_core::{Failure, Payload};
 
 use super::Stop;
 use super::journal::{ClosedChunks, Divergence};
-use super::operation::{Answer, Ask, Mode, Request};
+use super::operation::{Answer, Ask, Request};
 use super::queue::Receipt;
+use super::results::{cancelled, completed, ended, not_ended, result, watch_key};
 use super::turn::{Driver, Happening};
 
 /// Chunks in flight (C-M2).
@@ -326,84 +327,4 @@ impl Driver {
         self.abandon(slot);
         self.maps.remove(&slot);
     }
-
-    /// Has the future of a map that ended before this activation absorb the recorded results, without iterating again (C-M5).
-    pub(super) async fn absorb_ended(
-        &mut self,
-        slot: usize,
-        id: &OperationId,
-        _end: OperationOutcome,
-    ) -> Result<(), Stop> {
-        let fold = matches!(self.activation.shared().operations[slot].request, Request::Map { fold: true, .. });
-        let Some(chunks) = self.recorded.chunks(id).cloned() else { return Ok(()) };
-        if fold {
-            if let Some(state) = chunks.state {
-                return self.ask_now(slot, Ask::Restore { state }).await;
-            }
-            return Ok(());
-        }
-        let (engine, task) = (Arc::clone(&self.activation.engine), &self.activation.task);
-        let (parent, generation) = (task.claim.task, task.generation);
-        let mut first = 0;
-        while first < chunks.closed {
-            let past = first.saturating_add(limits::CHUNK).min(chunks.closed);
-            let items = engine.patiently(|| engine.backend.map_items(parent, generation, id, first..past)).await?;
-            let results = ended(&items).ok_or_else(|| not_ended(id))?;
-            self.ask_now(slot, Ask::Absorb { first, results }).await?;
-            first = past;
-        }
-        Ok(())
-    }
-
-    async fn ask_now(&mut self, slot: usize, ask: Ask) -> Result<(), Stop> {
-        let waker = {
-            let mut shared = self.activation.shared();
-            let operation = &mut shared.operations[slot];
-            operation.ask = Some(ask);
-            operation.waker.take()
-        };
-        self.activation.wake.wake(waker);
-        self.poll(Mode::Drive).await;
-        match self.activation.shared().operations[slot].answer.take() {
-            Some(Answer::Refused(failure)) => Err(Stop::Failed(failure)),
-            Some(_) => Ok(()),
-            None => {
-                let turn = self.turn();
-                let difference = "a map that had ended is not awaited where it was".to_owned();
-                Err(Divergence { turn, difference }.into())
-            }
-        }
-    }
-}
-
-fn watch_key(slot: usize, first: u32, chunk: u32) -> usize {
-    slot * 2 + usize::from((first / chunk.max(1)) % 2 == 1)
-}
-
-fn completed(ended: &Ended) -> bool {
-    matches!(ended.outcome, Outcome::Completed(_))
-}
-
-fn cancelled() -> Failure {
-    Failure::new(ErrorClass::cancelled(), "the item was cancelled")
-}
-
-/// The results of items, if all have ended.
-fn ended(items: &[MapItem]) -> Option<Vec<Result<Payload, Failure>>> {
-    items.iter().map(result).collect()
-}
-
-fn result(item: &MapItem) -> Option<Result<Payload, Failure>> {
-    let ended = item.ended.as_ref()?;
-    Some(match &ended.outcome {
-        Outcome::Completed(value) => Ok(value.clone()),
-        Outcome::Failed(failure) => Err(failure.clone().of_item(item.index)),
-        Outcome::TimedOut | Outcome::Cancelled => Err(cancelled().of_item(item.index)),
-    })
-}
-
-fn not_ended(id: &OperationId) -> Stop {
-    debug_assert_eq!(id.kind, OperationKind::Map);
-    let difference = format!("{id} closed a chunk of which an item is open or gone");
-    Divergence { turn: id.turn, difference }.into()
 }

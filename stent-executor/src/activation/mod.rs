@@ -4,14 +4,18 @@
 //! it, and gives outcomes one by one, until the function [ends](end), is [suspended](suspend), or loses its claim.
 
 mod end;
+mod events;
 mod journal;
 mod live;
 mod map;
 mod operation;
 mod poll;
+#[cfg(test)]
+mod programs;
 mod queue;
 mod replay;
 mod residence;
+mod results;
 mod suspend;
 mod turn;
 

@@ -136,7 +136,7 @@ impl Driver {
         let id = self.activation.shared().operations[slot].id.clone();
         if let Some((outcome, at)) = self.recorded.outcome(&id).cloned() {
             if id.kind == OperationKind::Map && matches!(outcome, OperationOutcome::Completed(_)) {
-                self.absorb_ended(slot, &id, outcome).await?;
+                self.absorb_ended(slot, &id).await?;
                 return Ok((slot, Given::Done, at));
             }
             return Ok((slot, outcome.into(), at));

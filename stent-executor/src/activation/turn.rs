@@ -272,7 +272,11 @@ impl Driver {
         self.running.remove(&slot);
         self.unwatch(slot);
         self.queue.entry(turn, at, EntryBody::Outcome(id, outcome.clone()), Some(Receipt::Outcome(slot)));
-        self.own.push_back(Own { slot, outcome, at, committed: false });
+        #[cfg(not(test))]
+        let committed = false;
+        #[cfg(test)]
+        let committed = super::programs::breaks(super::programs::Rule::GiveCommitted);
+        self.own.push_back(Own { slot, outcome, at, committed });
     }
 
     /// Queues the cancellation of an operation's open children (C-R9): as of the turn that dropped it, or of the one that its own outcome opens.

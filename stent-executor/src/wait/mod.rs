@@ -1,6 +1,8 @@
-//! Waiting: all waits of a process in one query, asked when a hint comes, when a wait begins, and every poll interval (C-Q5).
+//! Waiting: all waits of a process in one query, asked when a hint comes, when a wait begins, and every poll interval
+//! (C-Q5).
 //!
-//! `News` is told of what ends in this process, hears of the rest by hints, and finds what hints have missed by polling.
+//! `News` is told of what ends in this process, hears of the rest by hints, and finds what hints have missed by
+//! polling.
 
 #[cfg(test)]
 mod tests;
@@ -20,7 +22,8 @@ use watches::{Fired, Look, Watched, Watches};
 
 /// The shortest time between two queries that hints ask for.
 const SPACING: Duration = Duration::from_millis(5);
-/// How many times as long as a query the time to the next one is, if hints ask for it: at most a fifth of the time goes to looking.
+/// How many times as long as a query the time to the next one is, if hints ask for it: at most a fifth of the time goes
+/// to looking.
 const SPACING_FACTOR: u32 = 4;
 
 /// What a process waits for. One task asks for all of it, as long as there is any.
@@ -87,8 +90,8 @@ impl News {
 }
 
 impl Watcher {
-    /// Begins to wait, in the place of what was waited for under this key. `fresh`: it cannot be over yet, so that a first look is not
-    /// needed; only true if the watch is added before what could end it is written.
+    /// Begins to wait, in the place of what was waited for under this key. `fresh`: it cannot be over yet, so that a
+    /// first look is not needed; only true if the watch is added before what could end it is written.
     pub(crate) fn add(&mut self, key: usize, watch: Watch, fresh: bool) {
         self.remove(key);
         let shared = &self.handle.0;
@@ -111,8 +114,8 @@ impl Watcher {
         }
     }
 
-    /// The next wait that is over; it is not waited for any more. Never ready while there is nothing to wait for. May be dropped at any
-    /// point without losing an event.
+    /// The next wait that is over; it is not waited for any more. Never ready while there is nothing to wait for. May
+    /// be dropped at any point without losing an event.
     pub(crate) async fn next(&mut self) -> Event {
         loop {
             match self.fired.recv().await {

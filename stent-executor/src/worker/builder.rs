@@ -56,8 +56,9 @@ impl WorkerBuilder {
         self
     }
 
-    /// How long a claim holds unless renewed, which is every third of it: at least 100 ms, 10 s by default. When a worker is lost, others take its
-    /// tasks after this time; a worker that does not reach the store for as long stops its tasks.
+    /// How long a claim holds unless renewed, which is every third of it: at least 100 ms, 10 s by default. When a
+    /// worker is lost, others take its tasks after this time; a worker that does not reach the store for as long stops
+    /// its tasks.
     pub fn lease(mut self, lease: impl IntoDuration) -> Self {
         let rule = || StentError::invalid("lease", format!("must be at least {} ms", limits::LEASE_MIN.as_millis()));
         let lease =
@@ -89,13 +90,14 @@ impl WorkerBuilder {
         self.ranged("chunk", items, 1, limits::CHUNK, |settings, items| settings.chunk = items)
     }
 
-    /// Claims in a row that ran out without a new journal entry, after which a task is given up as `WorkerLost`: at least 1; 5 by default (C-Y4).
+    /// Claims in a row that ran out without a new journal entry, after which a task is given up as `WorkerLost`: at
+    /// least 1; 5 by default (C-Y4).
     pub fn max_deliveries(self, claims: u32) -> Self {
         self.ranged("max_deliveries", claims, 1, u32::MAX, |settings, claims| settings.max_deliveries = claims)
     }
 
-    /// How long a replay waits for what its function awaits outside of its context, before that is taken for a divergence; 10 s by
-    /// default (C-R8).
+    /// How long a replay waits for what its function awaits outside of its context, before that is taken for a
+    /// divergence; 10 s by default (C-R8).
     pub fn replay_patience(self, time: impl IntoDuration) -> Self {
         self.lasting(positive("replay_patience", time), |settings, time| settings.replay_patience = time)
     }

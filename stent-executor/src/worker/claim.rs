@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use stent_core::backend::Hint;
+use stent_core::backend::{Hint, WakeUps};
 use stent_core::claim::{ClaimRequest, Claimed, ClaimedTask, CorruptClaim};
 use stent_core::failure::Origin;
 use stent_core::retry::ErrorClass;
@@ -57,8 +57,7 @@ pub(super) async fn claim(shared: Arc<Shared>) {
 }
 
 /// Passes the backend's hints on, also while all slots are taken.
-pub(super) async fn listen(shared: Arc<Shared>) {
-    let Some(mut hints) = shared.engine.backend.wake_ups() else { return };
+pub(super) async fn listen(shared: Arc<Shared>, mut hints: Box<dyn WakeUps>) {
     loop {
         match hints.next().await {
             Hint::TasksReady | Hint::Anything => shared.nudge.tasks_ready(),
@@ -74,12 +73,12 @@ impl Looks {
     async fn wait(&mut self, shared: &Shared) {
         let mut is_hinted = false;
         while !self.again {
-            let told = shared.nudge.take_claims();
-            self.due = earlier(self.due, told.due);
+            let (is_ready, due) = shared.nudge.take_claims();
+            self.due = earlier(self.due, due);
             let now = shared.now();
             let next = earlier(self.due, Some(self.looked_at.after(shared.engine.settings.poll))).unwrap_or(now);
-            if told.ready || next <= now {
-                is_hinted = told.ready;
+            if is_ready || next <= now {
+                is_hinted = is_ready;
                 self.again = true;
                 break;
             }
@@ -118,8 +117,8 @@ fn request(shared: &Shared, limit: usize) -> ClaimRequest {
     }
 }
 
-/// Asks until there is an answer, with the same token: if an answer was lost, the next has the same tasks. `None` once the worker is
-/// to claim no more and the store does not answer.
+/// Asks until there is an answer, with the same token: if an answer was lost, the next has the same tasks. `None` once
+/// the worker is to claim no more and the store does not answer.
 async fn ask(shared: &Shared, mut request: ClaimRequest) -> Option<(Timestamp, Claimed)> {
     let mut backoff = Backoff::default();
     loop {

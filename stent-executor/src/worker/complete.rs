@@ -13,8 +13,8 @@ use super::Shared;
 use crate::batch::{BatchLimits, Batched, Batcher};
 use crate::engine::Engine;
 
-/// An end, and the time of the first try to write it: a repeat after an unknown commit bears the same, so that a parent is told the time that
-/// is stored, and its replays see it too (C-R6).
+/// An end, and the time of the first try to write it: a repeat after an unknown commit bears the same, so that a parent
+/// is told the time that is stored, and its replays see it too (C-R6).
 #[derive(Debug, Clone)]
 pub(super) struct Ending {
     end: TaskEnd,
@@ -41,7 +41,8 @@ enum News {
     Ready,
 }
 
-/// Ends a claim, however long that takes; `is_root`, where it is known. What was applied is told to those who wait here.
+/// Ends a claim, however long that takes; `is_root`, where it is known. What was applied is told to those who wait
+/// here.
 pub(super) async fn end(shared: &Shared, claim: Claim, is_root: Option<bool>, end: End) {
     let news = match &end {
         End::Completed { output, .. } => News::Final(Outcome::Completed(output.clone())),

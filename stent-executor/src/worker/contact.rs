@@ -8,8 +8,9 @@ use tokio::sync::watch;
 
 /// The contact of a worker with its store.
 ///
-/// After an outage in which living holders may have failed to renew, a worker takes over no expired claim before a lease has passed
-/// (C-Y4). Contact that was lost for less than half a lease cost nobody a claim: renewals are made every third of one.
+/// After an outage in which living holders may have failed to renew, a worker takes over no expired claim before a
+/// lease has passed (C-Y4). Contact that was lost for less than half a lease cost nobody a claim: renewals are made
+/// every third of one.
 #[derive(Debug)]
 pub(super) struct Contact {
     lease: Duration,
@@ -34,7 +35,8 @@ impl Contact {
         Self { lease, state: Mutex::new(state), first, renewals }
     }
 
-    /// The heartbeat has reached the store for the first time: dead neighbours' claims have run out, and this worker is known.
+    /// The heartbeat has reached the store for the first time: dead neighbours' claims have run out, and this worker is
+    /// known.
     pub(super) fn announce(&self) {
         self.first.send_replace(true);
     }

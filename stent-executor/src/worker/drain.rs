@@ -12,7 +12,8 @@ use super::{Shared, claim, maintain};
 use crate::error::Unfinished;
 use crate::telemetry;
 
-/// How long a worker that has stopped its code waits for its releases to be written, at most; leases end by themselves otherwise.
+/// How long a worker that has stopped its code waits for its releases to be written, at most; leases end by themselves
+/// otherwise.
 const RELEASES: Duration = Duration::from_secs(5);
 
 /// How far a worker's stop has come; it never goes back.
@@ -44,7 +45,10 @@ impl Drop for Stopping {
 async fn supervise(shared: Arc<Shared>, heartbeat: Heartbeat) {
     let _stopping = Stopping(Arc::clone(&shared));
     let mut maintenance = JoinSet::new();
-    maintenance.spawn(claim::listen(Arc::clone(&shared)).in_current_span());
+    // Before the first look, so that nothing falls between.
+    if let Some(hints) = shared.engine.backend.wake_ups() {
+        maintenance.spawn(claim::listen(Arc::clone(&shared), hints).in_current_span());
+    }
     maintenance.spawn(maintain::deadlines(Arc::clone(&shared)).in_current_span());
     maintenance.spawn(maintain::retention(Arc::clone(&shared)).in_current_span());
     let mut claiming = JoinSet::new();

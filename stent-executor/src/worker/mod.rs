@@ -1,8 +1,8 @@
 //! The worker: claims tasks, runs them, keeps their claims, and gives them up.
 //!
-//! In the order of the data: `claim` takes tasks while there are free slots, `run` drives one task each, `lease` holds all claims and `heartbeat` renews them
-//! from a thread of its own, `complete` writes ends, `maintain` does what any worker must, `drain` stops. `process` tells whether
-//! another worker of this machine is gone.
+//! In the order of the data: `claim` takes tasks while there are free slots, `run` drives one task each, `lease` holds
+//! all claims and `heartbeat` renews them from a thread of its own, `complete` writes ends, `maintain` does what any
+//! worker must, `drain` stops. `process` tells whether another worker of this machine is gone.
 
 mod builder;
 mod claim;
@@ -90,7 +90,8 @@ impl Worker {
         states.wait_for(|now| *now >= state).await.map_or(WorkerState::Stopped, |state| *state)
     }
 
-    /// Claims no more, and lets running tasks finish, suspend or, after the grace, be released; then it has stopped (C-X4). May be called again.
+    /// Claims no more, and lets running tasks finish, suspend or, after the grace, be released; then it has stopped
+    /// (C-X4). May be called again.
     ///
     /// # Errors
     /// [`Unfinished`] if tasks had to be released; it has stopped all the same.
@@ -99,7 +100,8 @@ impl Worker {
         self.shared.wait_stopped().await
     }
 
-    /// Stops without a grace: running code is dropped at its next await, and its tasks are released. Cuts short a drain that is under way.
+    /// Stops without a grace: running code is dropped at its next await, and its tasks are released. Cuts short a drain
+    /// that is under way.
     ///
     /// # Errors
     /// [`Unfinished`] if tasks had to be released; it has stopped all the same.

@@ -1,4 +1,5 @@
-//! Whether the process of another worker on this machine is gone (C-Q6). Where that cannot be told, nothing is concluded.
+//! Whether the process of another worker on this machine is gone (C-Q6). Where that cannot be told, nothing is
+//! concluded.
 
 use stent_core::worker::ProcessIdentity;
 

@@ -13,7 +13,7 @@ use stent_executor::{DurableFunction, Stent, Worker};
 use stent_testkit::clock::ManualClock;
 use stent_testkit::faulty::{FaultPlan, FaultyBackend};
 use stent_testkit::memory::MemoryBackend;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 /// Long enough for anything that happens at all.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -37,6 +37,17 @@ pub(crate) async fn hold(ctx: Ctx) -> Result<u32> {
     probe.entered.send(ctx.attempt())?;
     probe.gate.acquire().await?.forget();
     Ok(ctx.attempt())
+}
+
+/// Blocks its thread until the gate is opened.
+#[durable]
+pub(crate) async fn block(ctx: Ctx) -> Result<()> {
+    let probe = ctx.resource::<Probe>()?;
+    probe.entered.send(ctx.attempt())?;
+    while probe.gate.try_acquire().map(SemaphorePermit::forget).is_err() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
 }
 
 /// A function that nobody registers.
@@ -78,7 +89,7 @@ impl Bench {
         let (left_sender, left) = mpsc::unbounded_channel();
         let gate = Arc::new(Semaphore::new(0));
         let stent = Stent::builder(FaultyBackend::new(Arc::new(memory.clone()), plan.clone()))
-            .functions(functions![add, hold])
+            .functions(functions![add, block, hold])
             .resource(Probe { entered: entered_sender, left: left_sender, gate: Arc::clone(&gate) })
             .clock(Arc::new(clock.clone()))
             .build()
@@ -161,10 +172,6 @@ impl Bench {
     }
 }
 
-async fn claims(
-    backend: &dyn Backend,
-    now: Timestamp,
-    request: &ClaimRequest,
-) -> Vec<stent_core::claim::ClaimedTask> {
+async fn claims(backend: &dyn Backend, now: Timestamp, request: &ClaimRequest) -> Vec<stent_core::claim::ClaimedTask> {
     backend.claim(now, request).await.unwrap().tasks
 }

@@ -1,7 +1,9 @@
-//! What becomes of running code when its claim goes: lost, cancelled, out of time, out of reach (C-Q2, C-X1, C-Y4, C-Q6).
+//! What becomes of running code when its claim goes: lost, cancelled, out of time, out of reach (C-Q2, C-X1, C-Y4,
+//! C-Q6).
 
 use std::time::Duration;
 
+use crate::bench::{Bench, add, block, elsewhere, hold, soon};
 use stent_core::backend::{Claims, Completion, Inspect};
 use stent_core::execution::ExecutionState;
 use stent_core::retry::{ErrorClass, RetryPolicy};
@@ -10,7 +12,6 @@ use stent_core::worker::ProcessIdentity;
 use stent_core::{Payload, WorkerId};
 use stent_executor::ExecutionError;
 use stent_testkit::faulty::{Fault, Moment};
-use crate::bench::{Bench, add, elsewhere, hold, soon};
 
 const LEASE: Duration = Duration::from_secs(10);
 
@@ -47,7 +48,8 @@ async fn code_whose_claim_was_taken_by_another_is_dropped_and_writes_nothing() {
     assert_eq!(soon("the result", execution.result()).await.unwrap(), 7);
 }
 
-/// C-Y4: without its store a worker stops its code at the lease's end, releases when it is back, and uses up no attempt.
+/// C-Y4: without its store a worker stops its code at the lease's end, releases when it is back, and uses up no
+/// attempt.
 #[tokio::test]
 async fn code_is_stopped_at_the_end_of_a_lease_that_cannot_be_renewed() {
     let mut bench = Bench::new().await;
@@ -62,6 +64,25 @@ async fn code_is_stopped_at_the_end_of_a_lease_that_cannot_be_renewed() {
     assert_eq!(bench.entered().await, 1);
     bench.gate.add_permits(1);
     assert_eq!(soon("the result", execution.result()).await.unwrap(), 1);
+}
+
+/// B17
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn code_that_blocks_every_thread_keeps_no_renewal_back() {
+    let mut bench = Bench::new().await;
+    let worker = bench.worker().await;
+    let execution = bench.stent.dispatch(block()).await.unwrap();
+    bench.entered().await;
+    let until = bench.now().after(2 * LEASE);
+    for _ in 0..20 {
+        bench.clock.advance(Duration::from_secs(1));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let task = bench.memory.task(execution.id().root()).await.unwrap().unwrap();
+    assert_eq!(task.worker, Some(worker.id()));
+    assert!(task.lease_until.unwrap() > until, "{task:?}");
+    bench.gate.add_permits(1);
+    soon("the result", execution.result()).await.unwrap();
 }
 
 /// C-Y4

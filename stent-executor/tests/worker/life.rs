@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use crate::bench::{Bench, add, hold, soon};
 use stent_core::backend::Inspect;
 use stent_core::execution::ExecutionState;
 use stent_core::worker::WorkerState;
 use stent_executor::{StentError, Unfinished};
-use crate::bench::{Bench, add, hold, soon};
 
 #[tokio::test]
 async fn a_ready_worker_runs_what_is_dispatched() {
@@ -53,7 +53,10 @@ async fn a_draining_worker_lets_running_code_finish_and_claims_no_more() {
     assert_eq!(late.status().await.unwrap(), ExecutionState::Pending);
     assert!(!bench.has_entered());
     let records = bench.memory.workers().await.unwrap();
-    assert_eq!(records.iter().map(|record| (record.id, record.state)).collect::<Vec<_>>(), [(worker.id(), WorkerState::Stopped)]);
+    assert_eq!(
+        records.iter().map(|record| (record.id, record.state)).collect::<Vec<_>>(),
+        [(worker.id(), WorkerState::Stopped)]
+    );
 }
 
 /// C-X4, C-Y4
@@ -106,6 +109,27 @@ async fn a_worker_that_is_dropped_stops_and_lets_its_tasks_go() {
     bench.left().await;
     let _other = bench.worker().await;
     assert_eq!(bench.entered().await, 1);
+}
+
+/// C-X3
+#[tokio::test]
+async fn what_ended_long_ago_is_deleted_and_what_is_open_is_not() {
+    let bench = Bench::new().await;
+    let _worker = bench.worker().await;
+    let open = bench.stent.dispatch(add(1, 1).delay("365d")).await.unwrap();
+    let ended = bench.stent.dispatch(add(1, 1)).await.unwrap();
+    soon("the result", ended.result()).await.unwrap();
+    bench.clock.advance(Duration::from_secs(6 * 24 * 60 * 60));
+    bench.pass(Duration::from_secs(2)).await;
+    assert_eq!(ended.status().await.unwrap(), ExecutionState::Completed);
+    bench.clock.advance(Duration::from_secs(2 * 24 * 60 * 60));
+    soon("deleted", async {
+        while ended.status().await.is_ok() {
+            bench.pass(Duration::from_secs(1)).await;
+        }
+    })
+    .await;
+    assert_eq!(open.status().await.unwrap(), ExecutionState::Scheduled);
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use stent_core::task::{TaskState, Wait};
 use super::acts::Acts;
 use super::builders::{
     ExecutionWith, LEASE, RequestWith, TICK, TaskWith, TurnWith, at, call, child, completed, execution, executions,
-    executions_of, function, has, has_version, ids_of, items, map, released, request, secs, send,
-    signal_name, sleeping, turn, waiting,
+    executions_of, function, has, has_version, ids_of, items, map, released, request, secs, send, signal_name,
+    sleeping, turn, waiting,
 };
 use super::store::{Checked, Fixture};
 

@@ -107,10 +107,10 @@ pub(super) async fn progress_is_notes_and_chunks_in_order(s: Fixture) -> Checked
     s.end(at(4), TaskEnd { claim: root.claim, end }).await?;
 
     let mut seen = Vec::new();
-    let mut page = Page::first(2);
+    let mut page = Page::first(3);
     loop {
         let entries = s.list_progress(root.execution, page).await?;
-        assert!(entries.len() <= 2);
+        assert!(entries.len() <= 3);
         let Some(last) = entries.last() else { break };
         page.after = Some(last.cursor);
         seen.extend(entries);

@@ -26,11 +26,12 @@
 //! Time is an argument of the traits, so no case sleeps. A case that fails says which contract demands what.
 //!
 //! To add a case, write `pub(super) async fn the_sentence(s: Fixture) -> Checked` in the file of its area and list it in
-//! `registry.rs`; one that is not listed does not compile without a warning.
+//! `registry.rs` or `registry_activations.rs`; one that is not listed does not compile without a warning.
 
 mod acts;
 mod builders;
 mod registry;
+mod registry_activations;
 mod scenes;
 mod store;
 

@@ -13,7 +13,10 @@ use stent_core::task::TaskState;
 use stent_core::{Backend, ExecutionId, TaskId};
 
 use super::acts::Acts;
-use super::builders::{ExecutionWith, RequestWith, TaskWith, TurnWith, at, call, child, completed, execution, executions, failed, has_limited, ids_of, items, map, request, secs, turn, worker};
+use super::builders::{
+    ExecutionWith, RequestWith, TaskWith, TurnWith, at, call, child, completed, execution, executions, failed,
+    has_limited, ids_of, items, map, request, secs, turn, worker,
+};
 use super::store::{Checked, Fixture, Trouble};
 
 /// Runs one story a process, all at once, and answers in their order.

@@ -12,20 +12,20 @@ use stent_core::{ExecutionId, TaskId, Timestamp};
 use super::acts::Acts;
 use super::builders::{
     ExecutionWith, TICK, TaskWith, TurnWith, at, call, completed, execution, failed, failed_at, passed_on, payload,
-    retried, secs, step, turn, waiting,
+    released, retried, secs, step, turn, turn_in, waiting,
 };
 use super::scenes::{Scenes, before_turn, broke, gave, only, told};
 use super::store::{Checked, Fixture, Trouble};
 
 /// An execution that failed by a leaf, two levels below its root.
-pub(super) struct Failed {
+pub(super) struct Fallen {
     pub(super) execution: ExecutionId,
     pub(super) root: Claim,
     pub(super) middle: Claim,
     pub(super) leaf: Claim,
 }
 
-impl Failed {
+impl Fallen {
     /// From the root down to the cause.
     pub(super) fn path(&self) -> [TaskId; 3] {
         [self.root.task, self.middle.task, self.leaf.task]
@@ -33,13 +33,13 @@ impl Failed {
 }
 
 /// Root calls middle, middle calls leaf, all running.
-pub(super) async fn descent(s: &Fixture, root: NewExecution) -> Result<Failed, Trouble> {
+pub(super) async fn descent(s: &Fixture, root: NewExecution) -> Result<Fallen, Trouble> {
     let root = s.start(at(0), root).await?;
     s.call_all(at(0), root.claim, &[call(0, "g")]).await?;
     let middle = s.take_of(at(0), "g").await?.claim;
     s.call_all(at(0), middle, &[call(0, "h")]).await?;
     let leaf = s.take_of(at(0), "h").await?.claim;
-    Ok(Failed { execution: root.execution, root: root.claim, middle, leaf })
+    Ok(Fallen { execution: root.execution, root: root.claim, middle, leaf })
 }
 
 /// The end of a parent that passes on the failure of a child that it called.
@@ -48,40 +48,40 @@ pub(super) fn passes_on(parent: Claim, of: &str, child: Claim) -> TaskEnd {
 }
 
 /// The leaf fails, and both above it pass the failure on.
-pub(super) async fn fall(s: &Fixture, root: NewExecution) -> Result<Failed, Trouble> {
-    let failed_path = descent(s, root).await?;
-    s.end(at(1), failed(failed_path.leaf, "Boom")).await?;
-    s.end(at(2), passes_on(failed_path.middle, "h", failed_path.leaf)).await?;
-    s.end(at(3), passes_on(failed_path.root, "g", failed_path.middle)).await?;
-    Ok(failed_path)
+pub(super) async fn fall(s: &Fixture, root: NewExecution) -> Result<Fallen, Trouble> {
+    let fallen = descent(s, root).await?;
+    s.end(at(1), failed(fallen.leaf, "Boom")).await?;
+    s.end(at(2), passes_on(fallen.middle, "h", fallen.leaf)).await?;
+    s.end(at(3), passes_on(fallen.root, "g", fallen.middle)).await?;
+    Ok(fallen)
 }
 
 /// C-Y5 A leaf's failure that went through two parents is redriven by its execution or by its dead letter: all of the path is pending.
 pub(super) async fn a_failure_through_two_parents_is_redriven(s: Fixture) -> Checked {
     for by_letter in [false, true] {
-        let failed = fall(&s, execution("parent").priority(i32::from(by_letter))).await?;
+        let fallen = fall(&s, execution("parent").priority(i32::from(by_letter))).await?;
         assert_eq!(s.count_dead_letters(&Default::default()).await?, 1);
-        let target = if by_letter { DeadLetter(failed.leaf.task) } else { Execution(failed.execution) };
+        let target = if by_letter { DeadLetter(fallen.leaf.task) } else { Execution(fallen.execution) };
         assert_eq!(s.redrive(at(4), target).await?, Redriven::Done, "C-Y5: {target:?}");
-        assert_eq!(s.states(&failed.path()).await?, [TaskState::Pending; 3], "C-Y5: the whole path");
+        assert_eq!(s.states(&fallen.path()).await?, [TaskState::Pending; 3], "C-Y5: the whole path");
         assert_eq!(s.count_dead_letters(&Default::default()).await?, 0, "C-Y5: its dead letters are removed");
-        assert_eq!(s.shown(failed.execution).await?, ExecutionState::Running, "C-X3: it was started");
-        assert_eq!(s.tasks(&failed.path()).await?, [None, None, None]);
-        assert_eq!(s.cancel(at(5), failed.execution).await?, Cancelled::Done);
+        assert_eq!(s.shown(fallen.execution).await?, ExecutionState::Running, "C-X3: it was started");
+        assert_eq!(s.tasks(&fallen.path()).await?, [None, None, None]);
+        assert_eq!(s.cancel(at(5), fallen.execution).await?, Cancelled::Done);
     }
     Ok(())
 }
 
 /// C-Y5 A redriven execution goes on with what it has, and may complete.
 pub(super) async fn a_redriven_execution_may_complete(mut s: Fixture) -> Checked {
-    let failed = fall(&s, execution("parent")).await?;
-    assert_eq!(s.redrive(at(4), Execution(failed.execution)).await?, Redriven::Done);
+    let fallen = fall(&s, execution("parent")).await?;
+    assert_eq!(s.redrive(at(4), Execution(fallen.execution)).await?, Redriven::Done);
     s.reopen().await?;
     let root = s.take_of(at(5), "parent").await?;
-    assert_eq!((root.claim.task, root.is_fresh, root.generation), (failed.root.task, false, 0));
+    assert_eq!((root.claim.task, root.is_fresh, root.generation), (fallen.root.task, false, 0));
     let children = s.journal(root.claim.task).await?.children;
     let children: Vec<_> = children.into_iter().map(|child| (child.id, child.ended)).collect();
-    assert_eq!(children, [(failed.middle.task, None)], "C-Y5: it waits for the same child again");
+    assert_eq!(children, [(fallen.middle.task, None)], "C-Y5: it waits for the same child again");
     s.rest(at(5), waiting(root.claim, Vec::new())).await?;
     let middle = s.take_of(at(5), "g").await?.claim;
     s.rest(at(5), waiting(middle, Vec::new())).await?;
@@ -114,8 +114,8 @@ pub(super) async fn redriven_tasks_have_fresh_attempts(s: Fixture) -> Checked {
 
 /// C-Y5 Tasks that are redriven with a journal begin with the first attempt, too.
 pub(super) async fn fresh_attempts_do_not_need_an_empty_journal(s: Fixture) -> Checked {
-    let failed = fall(&s, execution("parent")).await?;
-    assert_eq!(s.redrive(at(4), Execution(failed.execution)).await?, Redriven::Done);
+    let fallen = fall(&s, execution("parent")).await?;
+    assert_eq!(s.redrive(at(4), Execution(fallen.execution)).await?, Redriven::Done);
     for of in ["parent", "g", "h"] {
         assert_eq!(s.take_of(at(5), of).await?.attempt, 1, "C-Y5: {of}");
     }
@@ -124,12 +124,12 @@ pub(super) async fn fresh_attempts_do_not_need_an_empty_journal(s: Fixture) -> C
 
 /// C-Y5 C-T3 The deadline begins anew at the redrive.
 pub(super) async fn the_deadline_begins_anew(s: Fixture) -> Checked {
-    let failed = fall(&s, execution("parent").max_duration(secs(100))).await?;
-    assert_eq!(s.redrive(at(90), Execution(failed.execution)).await?, Redriven::Done);
-    let record = s.execution(failed.execution).await?;
+    let fallen = fall(&s, execution("parent").max_duration(secs(100))).await?;
+    assert_eq!(s.redrive(at(90), Execution(fallen.execution)).await?, Redriven::Done);
+    let record = s.execution(fallen.execution).await?;
     assert_eq!(record.and_then(|record| record.deadline), Some(at(190)), "C-Y5: `max_duration` from now");
     assert_eq!(s.expire(at(190).before(TICK), 9).await?, []);
-    assert_eq!(s.expire(at(190), 9).await?, [failed.execution]);
+    assert_eq!(s.expire(at(190), 9).await?, [fallen.execution]);
     Ok(())
 }
 
@@ -203,6 +203,21 @@ pub(super) async fn a_restart_by_redrive_begins_a_new_generation(s: Fixture) -> 
     Ok(())
 }
 
+/// C-R10 C-Y3 What an older generation had abandoned is none of the present one's: it stays cancelled.
+pub(super) async fn what_an_older_generation_abandoned_stays_so(s: Fixture) -> Checked {
+    let family = s.family(at(0), &["g"]).await?;
+    s.note_down(at(1), turn(family.parent).note(0, 7, "n").cancel(7, family.children[0])).await?;
+    s.end(at(2), retried(family.parent, at(2))).await?;
+    let again = s.take_of(at(3), "parent").await?;
+    let failing = step(0, "s");
+    s.note_down(at(3), turn_in(again.claim, again.generation).entry(0, 0, broke(failing.clone(), "Boom"))).await?;
+    s.end(at(4), failed_at(again.claim, "Boom", before_turn(1, failing))).await?;
+    assert_eq!(s.redrive(at(5), Execution(family.execution)).await?, Redriven::Done);
+    assert_eq!(s.state(family.parent.task).await?, TaskState::Pending);
+    assert_eq!(s.state(family.children[0]).await?, TaskState::Cancelled, "C-R10: of another generation");
+    Ok(())
+}
+
 /// C-T3 C-Y5 A timed-out execution goes on at its journal's end, and what its deadline cancelled is reopened; what it had abandoned is not.
 pub(super) async fn a_timed_out_execution_goes_on_where_it_was(s: Fixture) -> Checked {
     let root = s.start(at(0), execution("parent").max_duration(secs(50))).await?;
@@ -227,15 +242,17 @@ pub(super) async fn a_timed_out_execution_goes_on_where_it_was(s: Fixture) -> Ch
 
 /// C-Q2 Claims from before a redrive stay lost.
 pub(super) async fn claims_from_before_a_redrive_stay_lost(s: Fixture) -> Checked {
-    let failed = fall(&s, execution("parent")).await?;
-    assert_eq!(s.redrive(at(4), Execution(failed.execution)).await?, Redriven::Done);
-    for old in [failed.root, failed.middle, failed.leaf] {
+    let fallen = fall(&s, execution("parent")).await?;
+    assert_eq!(s.redrive(at(4), Execution(fallen.execution)).await?, Redriven::Done);
+    for old in [fallen.root, fallen.middle, fallen.leaf] {
         let late = s.write_one(at(5), turn(old).note(9, 9, "late")).await?;
         assert_eq!(late, TurnCommit::ClaimLost, "C-Q2");
-        let late = s.finish(at(5), completed(old, "late")).await?;
-        assert_eq!(late, Commit::ClaimLost, "C-Q2: a reopened task is not ended by an old claim");
+        for end in [completed(old, "late"), failed(old, "Boom"), retried(old, at(9)), released(old)] {
+            let late = s.finish(at(5), end).await?;
+            assert_eq!(late, Commit::ClaimLost, "C-Q2: a reopened task is not ended by an old claim");
+        }
     }
-    assert_eq!(s.states(&failed.path()).await?, [TaskState::Pending; 3]);
+    assert_eq!(s.states(&fallen.path()).await?, [TaskState::Pending; 3]);
     Ok(())
 }
 

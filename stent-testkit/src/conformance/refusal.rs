@@ -34,11 +34,11 @@ fn demand_in_the_way(answer: Redriven, by: TaskId, known: Option<&str>) {
 
 /// C-Y5 An execution is redriven once: who comes second finds it open.
 pub(super) async fn a_second_redrive_is_refused(s: Fixture) -> Checked {
-    let failed = fall(&s, execution("parent")).await?;
-    assert_eq!(s.redrive(at(4), Execution(failed.execution)).await?, Redriven::Done);
+    let fallen = fall(&s, execution("parent")).await?;
+    assert_eq!(s.redrive(at(4), Execution(fallen.execution)).await?, Redriven::Done);
     let open = in_state(ExecutionState::Running);
-    assert_eq!(s.redrive(at(5), Execution(failed.execution)).await?, open, "C-Y5: once");
-    let letter = s.redrive(at(5), DeadLetter(failed.leaf.task)).await?;
+    assert_eq!(s.redrive(at(5), Execution(fallen.execution)).await?, open, "C-Y5: once");
+    let letter = s.redrive(at(5), DeadLetter(fallen.leaf.task)).await?;
     assert!([open, refused(RefusedRedrive::Unknown)].contains(&letter), "C-Y5: its dead letter is gone: {letter:?}");
     Ok(())
 }
@@ -47,17 +47,17 @@ pub(super) async fn a_second_redrive_is_refused(s: Fixture) -> Checked {
 pub(super) async fn of_two_redrives_at_once_one_is_done(s: Fixture) -> Checked {
     let (here, there) = (s.handle(), s.another().await?);
     for round in 0..20 {
-        let failed = fall(&s, execution("parent").priority(round)).await?;
+        let fallen = fall(&s, execution("parent").priority(round)).await?;
         let (a, b) = (here.clone(), there.clone());
         let answers = at_once(
-            async move { a.redrive(at(4), Execution(failed.execution)).await.map_err(Trouble::from) },
-            async move { b.redrive(at(4), Execution(failed.execution)).await.map_err(Trouble::from) },
+            async move { a.redrive(at(4), Execution(fallen.execution)).await.map_err(Trouble::from) },
+            async move { b.redrive(at(4), Execution(fallen.execution)).await.map_err(Trouble::from) },
         )
         .await?;
         let open = in_state(ExecutionState::Running);
         let fair = [(Redriven::Done, open.clone()), (open, Redriven::Done)];
         assert!(fair.contains(&answers), "C-Y5: {answers:?}");
-        assert_eq!(s.cancel(at(5), failed.execution).await?, Cancelled::Done);
+        assert_eq!(s.cancel(at(5), fallen.execution).await?, Cancelled::Done);
     }
     Ok(())
 }
@@ -68,8 +68,8 @@ pub(super) async fn an_unknown_target_is_refused(s: Fixture) -> Checked {
     for target in [Execution(unknown), DeadLetter(unknown.root())] {
         assert_eq!(s.redrive(at(0), target).await?, refused(RefusedRedrive::Unknown), "C-Y5: {target:?}");
     }
-    let failed = fall(&s, execution("parent")).await?;
-    for no_letter in [failed.root.task, failed.middle.task] {
+    let fallen = fall(&s, execution("parent")).await?;
+    for no_letter in [fallen.root.task, fallen.middle.task] {
         let answer = s.redrive(at(4), DeadLetter(no_letter)).await?;
         assert_eq!(answer, refused(RefusedRedrive::Unknown), "C-Y5: it passed the failure on");
     }

@@ -1,0 +1,539 @@
+//! The world in which a program runs: a store, a clock, processes that crash, children that end, signals that come.
+//!
+//! What must hold is checked while it happens and at the end; whatever does not is an error that tells what was seen.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stent_core::backend::{Claims, Completion, Dispatch, Inspect, Journal, RedriveTarget, Signals};
+use stent_core::claim::{ClaimFunction, ClaimRequest, Claimed, ClaimedTask};
+use stent_core::commit::{Commit, Redriven, Sent};
+use stent_core::execution::NewExecution;
+use stent_core::failure::Origin;
+use stent_core::journal::EntryBody;
+use stent_core::name::{FunctionName, SignalName};
+use stent_core::operation::OperationId;
+use stent_core::outcome::{Ended, Outcome};
+use stent_core::retry::{OnRetry, RetryPolicy};
+use stent_core::signal::SignalSend;
+use stent_core::task::{End, Resume, TaskEnd};
+use stent_core::{Clock, ClaimToken, ExecutionId, SignalId, TaskId, Timestamp, WorkerId};
+use stent_testkit::clock::ManualClock;
+use stent_testkit::memory::MemoryBackend;
+
+use super::interpret::{Event, Root, failure};
+use super::process::Process;
+use super::program::Program;
+use super::random::Random;
+use crate::activation::Left;
+use crate::options::Call;
+use crate::registry::{Registration, Registry};
+
+/// Things that may happen before a program counts as stuck.
+const PATIENCE: u32 = 20_000;
+/// Processes that are behind and still there.
+const STALE: usize = 2;
+
+/// A changed program, and when it is deployed: at the first crash.
+#[derive(Debug, Clone)]
+pub(super) struct Change {
+    pub(super) program: Program,
+    /// It guards what is new, and must fit.
+    pub(super) patched: bool,
+}
+
+/// What was seen of one program.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Report {
+    pub(super) activations: u32,
+    pub(super) crashes: u32,
+    pub(super) takeovers: u32,
+    pub(super) suspensions: u32,
+    pub(super) resumes: u32,
+    pub(super) flagged: u32,
+    pub(super) adopted: u32,
+    pub(super) operations: u32,
+}
+
+impl Report {
+    pub(super) fn add(&mut self, other: Self) {
+        self.activations += other.activations;
+        self.crashes += other.crashes;
+        self.takeovers += other.takeovers;
+        self.suspensions += other.suspensions;
+        self.resumes += other.resumes;
+        self.flagged += other.flagged;
+        self.adopted += other.adopted;
+        self.operations += other.operations;
+    }
+}
+
+/// What must not be.
+pub(super) type Violation = String;
+
+#[derive(Debug, Clone, Copy)]
+enum Happening {
+    Poll(usize),
+    Release(usize),
+    EndStep(usize),
+    EndChild,
+    Tell,
+    ClaimChildren,
+    ClaimRoot,
+    Signal,
+    Tick,
+    Drain,
+    Yield,
+}
+
+pub(super) struct World {
+    pub(super) random: Random,
+    pub(super) clock: ManualClock,
+    pub(super) store: MemoryBackend,
+    pub(super) execution: ExecutionId,
+    program: Program,
+    change: Option<Change>,
+    /// The holder of the claim first, if there is one; then those that are behind.
+    pub(super) processes: Vec<Process>,
+    has_holder: bool,
+    /// The holder runs changed code that may yet be flagged.
+    is_on_trial: bool,
+    children: Vec<ClaimedTask>,
+    ended: Vec<(TaskId, Ended)>,
+    crashes_left: u32,
+    redrives_left: u32,
+    pub(super) generation: u32,
+    /// What the function saw in each written turn, in whatever activation.
+    pub(super) canon: BTreeMap<u32, Vec<Event>>,
+    pub(super) started: Vec<(u32, OperationId, u64)>,
+    /// Changed code was deployed, and fits.
+    pub(super) was_changed: bool,
+    next_due: Option<Timestamp>,
+    is_over: bool,
+    pub(super) report: Report,
+}
+
+impl World {
+    /// Runs a program to its end.
+    pub(super) async fn run(seed: u64, program: Program, change: Option<Change>) -> Result<Report, Violation> {
+        let mut world = Self::new(seed, program, change).await;
+        let mut idle = 0;
+        for _ in 0..PATIENCE {
+            if world.is_over {
+                return world.finish().await;
+            }
+            idle = if world.go_on().await? { 0 } else { idle + 1 };
+            if idle > 100 {
+                return Err("nothing happens any more".into());
+            }
+        }
+        Err("it does not end".into())
+    }
+
+    async fn new(seed: u64, program: Program, change: Option<Change>) -> Self {
+        let mut random = Random::new(seed);
+        let (clock, store) = (ManualClock::default(), MemoryBackend::new());
+        let execution = ExecutionId::from_bytes(random.bytes());
+        let known = Registry::new([Registration::of::<Root>()]).unwrap().known::<Root>().unwrap();
+        let policy = RetryPolicy::builder().jitter(0.0).initial_delay("5ms");
+        let policy = match random.below(6) {
+            0 => policy.max_attempts(3).on_retry(OnRetry::Resume),
+            1 => policy.max_attempts(2).on_retry(OnRetry::Restart),
+            _ => policy.max_attempts(3),
+        };
+        let call = Call::<Root>::new(()).retry(policy.build().unwrap());
+        let new = call.into_execution(&known, clock.now(), &crate::codec::JsonCodec, 1_000).unwrap();
+        let new = [NewExecution { id: execution, ..new }];
+        let _created = store.dispatch(clock.now(), &new).await.unwrap();
+        Self {
+            crashes_left: if change.is_some() { 1 + u32::from(random.chance(50)) } else { 11 },
+            redrives_left: 3,
+            random,
+            clock,
+            store,
+            execution,
+            program,
+            change,
+            processes: Vec::new(),
+            has_holder: false,
+            is_on_trial: false,
+            children: Vec::new(),
+            ended: Vec::new(),
+            generation: 0,
+            canon: BTreeMap::new(),
+            started: Vec::new(),
+            was_changed: false,
+            next_due: None,
+            is_over: false,
+            report: Report::default(),
+        }
+    }
+
+    /// One thing happens; false if nothing but the clock and signals could.
+    async fn go_on(&mut self) -> Result<bool, Violation> {
+        let crash_rate = if self.change.is_some() { 60 } else { 25 };
+        if self.has_holder && !self.is_on_trial && self.crashes_left > 0 && self.random.below(1_000) < crash_rate {
+            self.crash().await?;
+            return Ok(true);
+        }
+        let mut choices = vec![(4, Happening::Yield), (1, Happening::Tick)];
+        for (at, process) in self.processes.iter().enumerate() {
+            if process.is_woken() {
+                choices.push((10, Happening::Poll(at)));
+            }
+            if process.gate.is_holding() {
+                choices.push((4, Happening::Release(at)));
+            }
+            if process.running_steps() > 0 {
+                choices.push((3, Happening::EndStep(at)));
+            }
+        }
+        if !self.children.is_empty() {
+            choices.push((3, Happening::EndChild));
+        }
+        if !self.ended.is_empty() {
+            choices.push((2, Happening::Tell));
+        }
+        if !self.has_holder {
+            choices.push((5, Happening::ClaimRoot));
+        }
+        let is_busy = choices.len() > 2;
+        choices.extend([(1, Happening::ClaimChildren), (1, Happening::Signal)]);
+        if self.random.below(500) == 0 {
+            choices.push((20, Happening::Drain));
+        }
+        if !is_busy {
+            return self.idle().await;
+        }
+        let mut draw = self.random.below(choices.iter().map(|(weight, _)| weight).sum());
+        for (weight, happening) in choices {
+            if draw < weight {
+                self.happen(happening).await?;
+                break;
+            }
+            draw -= weight;
+        }
+        Ok(true)
+    }
+
+    async fn happen(&mut self, happening: Happening) -> Result<(), Violation> {
+        match happening {
+            Happening::Poll(at) => self.poll(at).await?,
+            Happening::Release(at) => self.processes[at].gate.release(&mut self.random),
+            Happening::EndStep(at) => {
+                let step = self.random.index(self.processes[at].running_steps());
+                let result = self.result("Step");
+                self.processes[at].end_step(step, result);
+            }
+            Happening::EndChild => self.end_child().await,
+            Happening::Tell => {
+                let (task, ended) = self.ended.swap_remove(self.random.index(self.ended.len()));
+                self.processes.iter().for_each(|process| process.tell(task, &ended));
+            }
+            Happening::ClaimChildren => drop(self.claim_children().await),
+            Happening::ClaimRoot => self.claim_root().await?,
+            Happening::Signal => self.signal().await,
+            Happening::Tick => self.clock.advance(Duration::from_micros(1 + self.random.below(3_000))),
+            Happening::Drain => {
+                if let Some(process) = self.processes.first().filter(|_| self.has_holder) {
+                    process.draining.send_replace(true);
+                }
+            }
+            Happening::Yield => tokio::task::yield_now().await,
+        }
+        Ok(())
+    }
+
+    /// Nobody has anything to do: time passes, or something comes from outside.
+    async fn idle(&mut self) -> Result<bool, Violation> {
+        tokio::task::yield_now().await;
+        if self.processes.iter().any(|process| process.is_woken() || process.gate.is_holding()) {
+            return Ok(true);
+        }
+        if self.claim_children().await {
+            return Ok(true);
+        }
+        let next = self.clock.next_wait().into_iter().chain(self.next_due).min();
+        match next.filter(|_| self.random.chance(80)) {
+            Some(next) => self.clock.set(next.max(self.clock.now())),
+            None => self.signal().await,
+        }
+        Ok(false)
+    }
+
+    pub(super) async fn poll(&mut self, at: usize) -> Result<(), Violation> {
+        let left = self.processes[at].poll();
+        let process = &self.processes[at];
+        let is_holder = at == 0 && self.has_holder;
+        if let Some(violation) = process.probe.log().violation.take() {
+            return Err(violation);
+        }
+        for (operation, argument) in process.take_started() {
+            if is_holder && self.is_recorded(&operation).await {
+                return Err(format!("{operation} is recorded and was started again"));
+            }
+            self.started.push((process.generation, operation, argument));
+        }
+        match left {
+            None => Ok(()),
+            Some(left) if is_holder => self.left(left).await,
+            Some(left) => self.left_behind(at, left).await,
+        }
+    }
+
+    async fn is_recorded(&self, operation: &OperationId) -> bool {
+        let journal = self.store.load(self.execution.root(), self.generation).await.unwrap();
+        journal.entries.iter().any(|entry| matches!(&entry.body, EntryBody::Outcome(id, _) if id == operation))
+    }
+
+    /// The holder of the claim gives it up.
+    async fn left(&mut self, left: Left) -> Result<(), Violation> {
+        match left {
+            Left::Lost => Err("the holder of the claim takes it for lost".into()),
+            Left::Suspended => {
+                self.report.suspensions += 1;
+                self.adopt();
+                self.drop_holder().await
+            }
+            Left::End(End::Released { until, reason }) => self.released(until, reason).await,
+            Left::End(end) => {
+                if self.crashes_left > 0 && self.random.chance(20) {
+                    return self.crash().await;
+                }
+                self.end(end).await
+            }
+        }
+    }
+
+    async fn released(&mut self, until: Option<Timestamp>, reason: Option<String>) -> Result<(), Violation> {
+        let reason = reason.unwrap_or_default();
+        if !self.is_on_trial {
+            return Err(format!("code that did not change was given back: {reason}"));
+        }
+        let change = self.change.take();
+        if change.is_none_or(|change| change.patched) {
+            return Err(format!("patched code was given back: {reason}"));
+        }
+        let process = &self.processes[0];
+        let started = process.probe.log().trace.len();
+        let has_acted = process.gate.writes() > 0 || !process.probe.log().running.is_empty();
+        if has_acted || !reason.starts_with("Nondeterminism: turn ") {
+            let writes = process.gate.writes();
+            return Err(format!("changed code acted before it was flagged ({writes} writes, {started} events): {reason}"));
+        }
+        self.complete(End::Released { until, reason: Some(reason.clone()) }).await?;
+        let task = self.store.task(self.execution.root()).await.unwrap().unwrap();
+        if task.reason != Some(reason) || task.due != until {
+            return Err("the task does not tell of its divergence".into());
+        }
+        self.report.flagged += 1;
+        self.is_on_trial = false;
+        self.leave_holder();
+        Ok(())
+    }
+
+    /// Changed code was not flagged: the history is its own from now on.
+    fn adopt(&mut self) {
+        if std::mem::take(&mut self.is_on_trial) {
+            self.canon.clear();
+            self.was_changed = true;
+            self.report.adopted += 1;
+        }
+    }
+
+    /// The function has returned.
+    async fn end(&mut self, end: End) -> Result<(), Violation> {
+        self.adopt();
+        self.complete(end.clone()).await?;
+        match end {
+            End::Retry { resume, .. } => {
+                self.settle(0).await?;
+                self.cut(&resume);
+                self.leave_holder();
+            }
+            End::Failed { resume, .. } if self.redrives_left > 0 && self.random.chance(70) => {
+                self.settle(0).await?;
+                self.redrive(&resume).await?;
+            }
+            _ => self.is_over = true,
+        }
+        Ok(())
+    }
+
+    async fn complete(&mut self, end: End) -> Result<(), Violation> {
+        let claim = self.processes[0].claim;
+        match self.store.complete(self.clock.now(), &[TaskEnd { claim, end }]).await.unwrap()[0] {
+            Commit::Applied => Ok(()),
+            Commit::ClaimLost => Err("the holder's end is refused".into()),
+        }
+    }
+
+    /// What a resume makes undone is not history any more.
+    fn cut(&mut self, resume: &Resume) {
+        match resume {
+            Resume::Restart => {
+                self.canon.clear();
+                self.generation += 1;
+            }
+            Resume::At(point) => {
+                self.canon.retain(|turn, _| point.turn.is_none_or(|cut| *turn < cut));
+                self.report.resumes += 1;
+            }
+            Resume::Refused(_) => {}
+        }
+        self.ended.clear();
+    }
+
+    async fn redrive(&mut self, resume: &Resume) -> Result<(), Violation> {
+        self.redrives_left -= 1;
+        let redriven = self.store.redrive(self.clock.now(), RedriveTarget::Execution(self.execution)).await.unwrap();
+        match (redriven, resume) {
+            (Redriven::Refused(_), Resume::Refused(_)) => self.is_over = true,
+            (Redriven::Done, Resume::At(_)) => {
+                self.cut(resume);
+                self.leave_holder();
+            }
+            (Redriven::Done, Resume::Restart) => self.leave_holder(),
+            (redriven, resume) => return Err(format!("a redrive of {resume:?} is answered by {redriven:?}")),
+        }
+        Ok(())
+    }
+
+    /// A process that is behind must have noticed, or be refused.
+    async fn left_behind(&mut self, at: usize, left: Left) -> Result<(), Violation> {
+        let process = self.processes.remove(at);
+        match left {
+            Left::Lost => Ok(()),
+            Left::Suspended => Err("a stale process was suspended".into()),
+            Left::End(end) => {
+                if let (false, End::Released { reason, .. }) = (self.has_forked(), &end) {
+                    return Err(format!("a stale process of code that did not change gives back: {reason:?}"));
+                }
+                match self.store.complete(self.clock.now(), &[TaskEnd { claim: process.claim, end }]).await.unwrap()[0] {
+                    Commit::ClaimLost => Ok(()),
+                    Commit::Applied => Err("a stale process ended the task".into()),
+                }
+            }
+        }
+    }
+
+    /// The holder's process dies, or it is taken for dead and goes on.
+    async fn crash(&mut self) -> Result<(), Violation> {
+        self.crashes_left -= 1;
+        let _tasks = self.store.lapse(self.clock.now(), self.processes[0].worker).await.unwrap();
+        if self.random.chance(60) || self.change.is_some() {
+            self.report.crashes += 1;
+            self.drop_holder().await
+        } else {
+            self.report.takeovers += 1;
+            self.has_holder = false;
+            self.claim_root().await?;
+            self.settle(1).await
+        }
+    }
+
+    /// True if a process that is behind may rightly find another history than its own.
+    fn has_forked(&self) -> bool {
+        self.was_changed || self.generation > 0 || self.report.resumes > 0
+    }
+
+    async fn drop_holder(&mut self) -> Result<(), Violation> {
+        self.settle(0).await?;
+        self.leave_holder();
+        Ok(())
+    }
+
+    fn leave_holder(&mut self) {
+        self.processes.remove(0);
+        self.has_holder = false;
+    }
+
+    async fn ask(&mut self, function: &str, worker: WorkerId, limit: u32) -> Claimed {
+        let function = ClaimFunction { name: FunctionName::new(function).unwrap(), version: None, max_concurrent: None };
+        let request = ClaimRequest {
+            worker,
+            token: ClaimToken::from_bytes(self.random.bytes()),
+            lease: Duration::from_secs(1_000),
+            limit,
+            functions: Arc::new([function]),
+            queues: Arc::new([]),
+            tags: Arc::new([]),
+            take_expired: true,
+        };
+        self.store.claim(self.clock.now(), &request).await.unwrap()
+    }
+
+    async fn claim_children(&mut self) -> bool {
+        let worker = WorkerId::from_bytes([1; 16]);
+        let claimed = self.ask("child", worker, 3).await;
+        let any = !claimed.tasks.is_empty();
+        self.children.extend(claimed.tasks);
+        any
+    }
+
+    /// A process claims the root; one that still runs it is behind from then on.
+    async fn claim_root(&mut self) -> Result<(), Violation> {
+        let worker = WorkerId::from_bytes(self.random.bytes());
+        let claimed = self.ask("root", worker, 1).await;
+        self.next_due = claimed.next_due;
+        let Some(task) = claimed.tasks.into_iter().next() else {
+            // Not yet: only its time, a child or a signal brings it back.
+            if self.children.is_empty() && !self.claim_children().await {
+                self.idle().await?;
+            }
+            return Ok(());
+        };
+        self.report.activations += 1;
+        if task.generation != self.generation {
+            return Err(format!("generation {} instead of {}", task.generation, self.generation));
+        }
+        let program = match &self.change {
+            Some(change) if !task.is_fresh => {
+                self.is_on_trial = !self.was_changed;
+                change.program.clone()
+            }
+            _ => self.program.clone(),
+        };
+        let process = Process::start(&self.store, &self.clock, &mut self.random, program, (task, worker)).await;
+        self.processes.insert(0, process);
+        self.processes.truncate(1 + STALE);
+        self.has_holder = true;
+        Ok(())
+    }
+
+    pub(super) fn result(&mut self, class: &str) -> Result<u64, stent_core::Failure> {
+        let value = self.random.below(1_000_000);
+        if self.random.chance(20) { Err(failure(class, value)) } else { Ok(value) }
+    }
+
+    async fn end_child(&mut self) {
+        let child = self.children.swap_remove(self.random.index(self.children.len()));
+        let claim = child.claim;
+        let (end, outcome) = match self.result("Child") {
+            Ok(value) => {
+                let output = stent_core::Payload::from(value.to_string().into_bytes());
+                let outcome = Outcome::Completed(output.clone());
+                (End::Completed { output, variables: Vec::new(), notes: Vec::new() }, outcome)
+            }
+            Err(mut failure) => {
+                failure.begin_at(Origin::new(claim.task, child.function));
+                let outcome = Outcome::Failed(failure.clone());
+                (End::Failed { failure, dead_letter: true, resume: Resume::Restart }, outcome)
+            }
+        };
+        let now = self.clock.now();
+        // One that was cancelled meanwhile has lost its claim.
+        if self.store.complete(now, &[TaskEnd { claim, end }]).await.unwrap()[0] == Commit::Applied {
+            self.ended.push((claim.task, Ended { outcome, at: now }));
+        }
+    }
+
+    async fn signal(&mut self) {
+        let name = SignalName::new(format!("signal {}", self.random.below(2))).unwrap();
+        let value = stent_core::Payload::from(self.random.below(1_000_000).to_string().into_bytes());
+        let id = SignalId::from_bytes(self.random.bytes());
+        let send = SignalSend { id, execution: self.execution, name, value };
+        let _sent: Sent = self.store.send(self.clock.now(), &send).await.unwrap();
+    }
+}
