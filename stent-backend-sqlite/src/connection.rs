@@ -211,8 +211,9 @@ fn find_or_make(path: &Path, create: bool) -> Result<bool, BackendError> {
     // Held until the new file is closed: see the module's note on locks.
     static MAKING: Mutex<()> = Mutex::new(());
     let making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
-    let invalid =
-        |text: String| Err(BackendError::new(ErrorKind::Invalid, OPEN).with_message(format!("{}: {text}", path.display())));
+    let invalid = |text: String| {
+        Err(BackendError::new(ErrorKind::Invalid, OPEN).with_message(format!("{}: {text}", path.display())))
+    };
     match fs::metadata(path) {
         Ok(metadata) if !metadata.is_file() => invalid("not a file".into()),
         Ok(metadata) => Ok(metadata.len() == 0),

@@ -140,4 +140,3 @@ async fn expire(
     let hints = ended.chain([Hint::TasksEnded]).collect();
     Ok((executions, hints))
 }
-

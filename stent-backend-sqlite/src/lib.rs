@@ -23,8 +23,8 @@ mod journal;
 mod turn;
 
 mod complete;
-mod resume;
 mod effects;
+mod resume;
 mod suspend;
 
 mod wait;

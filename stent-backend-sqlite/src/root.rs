@@ -204,7 +204,8 @@ pub(crate) async fn insert(
             let text = "an execution was neither made nor was it there";
             return Err(BackendError::new(ErrorKind::Internal, operation).with_message(text));
         };
-        let is_same = columns.text("function")? == function.as_str() && columns.fingerprint("fingerprint")? == *fingerprint;
+        let is_same =
+            columns.text("function")? == function.as_str() && columns.fingerprint("fingerprint")? == *fingerprint;
         Ok(if is_same { Dispatched::Existing(bearer) } else { Dispatched::Conflict(bearer) })
     });
     known.collect()

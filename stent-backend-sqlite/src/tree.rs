@@ -109,7 +109,8 @@ pub(crate) async fn restart(
     tasks: &[TaskId],
 ) -> Result<(), BackendError> {
     let tasks = ids(operation, tasks)?;
-    for statement in [include_str!("../sql/tree/next_generation.sql"), include_str!("../sql/tree/forget_cancelled.sql")] {
+    for statement in [include_str!("../sql/tree/next_generation.sql"), include_str!("../sql/tree/forget_cancelled.sql")]
+    {
         sqlx::query(statement).bind(&tasks).execute(&mut *connection).await.during(operation)?;
     }
     Ok(())

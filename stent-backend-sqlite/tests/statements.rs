@@ -55,7 +55,8 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
 
 #[test]
 fn every_statement_is_used() {
-    let sources: String = files(&package().join("src"), "rs").iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let sources: String =
+        files(&package().join("src"), "rs").iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     for (name, _) in statements() {
         assert!(sources.contains(&format!("sql/{name}.sql\"")), "no source includes sql/{name}.sql");
     }
@@ -100,7 +101,9 @@ async fn a_claim_reads_a_functions_best_tasks_in_order_from_the_index_alone() {
         let plan = plan(&mut connection, &text(name)).await;
         assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{name}: {plan:#?}");
     }
-    for name in ["inspect/tasks_of_execution", "inspect/progress", "inspect/journal", "inspect/dead_letters_of_execution"] {
+    for name in
+        ["inspect/tasks_of_execution", "inspect/progress", "inspect/journal", "inspect/dead_letters_of_execution"]
+    {
         let plan = plan(&mut connection, &text(name)).await;
         assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{name}: {plan:#?}");
     }

@@ -18,7 +18,7 @@ use crate::variable::VariableChange;
 /// One entry.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JournalEntry {
-    /// Its place in the stream, from 0, without gaps; given by the activation, its only writer.
+    /// Its place in the stream, rising from 0; given by the activation, its only writer. A cut leaves gaps.
     pub seq: u32,
     /// The turn after which it was written; of an `order` entry the turn that it opened; of a `made` entry the turn that made it.
     pub turn: u32,
@@ -155,7 +155,7 @@ pub enum Made {
 
 /// What a turn writes, in one transaction.
 ///
-/// Writes with variables or a take bear at least one entry: by its `seq` a repeat is known, and acts once.
+/// Writes with variables bear at least one entry: by its `seq` a repeat is known, and acts once. A take is known by its own `seq`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TurnWrite {
     /// Under which claim.

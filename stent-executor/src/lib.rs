@@ -91,6 +91,8 @@ mod pages {
     struct Maps;
     #[doc = include_str!("../../features/006-workers.md")]
     struct Workers;
+    #[doc = include_str!("../../features/007-conformance.md")]
+    struct Conformance;
     #[doc = include_str!("../../features/008-sqlite.md")]
     struct Sqlite;
 }

@@ -19,9 +19,11 @@ pub trait Completion: Send + Sync {
     /// - C-V1 `Completed` applies its variables in order and appends its notes to the journal.
     /// - C-Y5 `Failed` stores the dead letter, if there is one, and from where a redrive would go on.
     /// - C-Y3 `Retry` schedules the task for `at` (pending if that is not after `now`) and keeps the failure. `Restart` begins a new generation if the journal
-    ///   is not empty, and cancels what the old one left open. `At` cuts the journal: `order` entries that opened the point's turn or a later one are deleted, outcomes written after such
-    ///   turns become written after the turn before; then the point's operation is reopened: its outcome entry is deleted, its failed child (and
-    ///   for a map every failed item) becomes pending with fresh attempts from where its own end said, and so on down to the cause, and loses its dead letter, and what was cancelled in or after that turn by this task is pending again. Its own attempts go on: one is counted here if the journal is not empty after the cut, since no claim will count it.
+    ///   is not empty, and cancels what the old one left open. `At` cuts the journal: `order` entries that opened the point's turn or a later one are
+    ///   deleted, and all others but `made` written in or after it become written after the turn before. Then the point's operation is reopened: its
+    ///   outcome entry is deleted; its failed child, and of a map every failed item, becomes pending with fresh attempts from where its own end said, and
+    ///   so on down to the cause, and loses its dead letter; and what this task cancelled in or after that turn is pending again. The task's own
+    ///   attempts go on: one is counted here if the journal is not empty after the cut, since no claim will count it.
     /// - C-Y4 `Released` gives back the attempt that its claim counted, and makes the task pending with the due time it had, or scheduled if
     ///   `until` is after `now`.
     /// - C-Q3 `Retry` gives the place back; `Released` does too if the journal is empty.

@@ -22,7 +22,7 @@ use arguments::{Arguments, Asked};
 use print::Run;
 use progress::Progress;
 use report::Report;
-use start::{Started, Trouble};
+use start::{Job, Trouble};
 
 /// `EX_TEMPFAIL` of `sysexits.h`: not done, but the same again goes on.
 const STOPPED: u8 = 75;
@@ -48,18 +48,19 @@ fn main() -> ExitCode {
 
 async fn run(arguments: &Arguments) -> Result<ExitCode, Trouble> {
     let began = Instant::now();
-    let started = start::start(arguments).await?;
-    let Started { execution, resumed, worker, backend } = &started;
+    let job = start::open(arguments).await?;
+    let Job { execution, resumed, backend, .. } = &job;
     let before = resumed.unwrap_or_default();
     if resumed.is_some() {
         eprintln!("resuming job {}: {}", execution.id(), before.words());
     }
+    let worker = job.work(arguments.concurrency).await?;
     let result = tokio::select! {
         result = execution.result() => Some(result),
         () = progress::show(backend, execution.id(), before) => None,
         () = stop_asked() => {
             eprintln!("stopping: files that are being read are finished first; once more stops at once");
-            stop(worker).await
+            stop(&worker).await
         }
     };
     let _ = worker.drain().await;

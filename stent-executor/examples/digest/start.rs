@@ -19,13 +19,13 @@ use crate::name;
 use crate::progress::Progress;
 use crate::report::Report;
 
-/// A job that is under way.
-pub(crate) struct Started {
+/// A job that may go on.
+pub(crate) struct Job {
     pub(crate) execution: Execution<Report>,
     /// What was done before, if the job was there already.
     pub(crate) resumed: Option<Progress>,
-    pub(crate) worker: Worker,
     pub(crate) backend: SqliteBackend,
+    stent: Stent,
 }
 
 /// Why there is no report: one line, and the program's exit status.
@@ -35,8 +35,8 @@ pub(crate) struct Trouble {
     text: String,
 }
 
-/// Checks everything before it changes anything, then starts.
-pub(crate) async fn start(arguments: &Arguments) -> Result<Started, Trouble> {
+/// Checks everything before it changes anything, then finds the job or begins one.
+pub(crate) async fn open(arguments: &Arguments) -> Result<Job, Trouble> {
     let shown = arguments.directory.display();
     let directory =
         fs::canonicalize(&arguments.directory).map_err(|error| Trouble::usage(format!("{shown}: {error}")))?;
@@ -51,15 +51,20 @@ pub(crate) async fn start(arguments: &Arguments) -> Result<Started, Trouble> {
         true => Some(Progress::read(&backend, execution.id()).await?),
         false => None,
     };
-    let mut worker = stent
-        .worker()
-        // The job's own task writes once a chunk; a program that is killed again and again is no fault of it.
-        .max_deliveries(1_000)
-        .drain_grace("10s");
-    if let Some(files) = arguments.concurrency {
-        worker = worker.concurrency(files);
+    Ok(Job { execution, resumed, backend, stent })
+}
+
+impl Job {
+    /// Starts to work on it.
+    pub(crate) async fn work(&self, concurrency: Option<usize>) -> Result<Worker, Trouble> {
+        // The job's own task writes once a chunk; that the program is killed again and again is no fault of it.
+        let worker = self.stent.worker().max_deliveries(1_000).drain_grace("10s");
+        let worker = match concurrency {
+            Some(files) => worker.concurrency(files),
+            None => worker,
+        };
+        Ok(worker.start().await?)
     }
-    Ok(Started { execution, resumed, worker: worker.start().await?, backend })
 }
 
 /// The job of this directory: the one that is not finished, or a new one; and whether it was there.

@@ -22,6 +22,7 @@ impl Driver {
         match returned {
             Ok(output) => Ok(Left::End(self.completed(output))),
             Err(failure) => {
+                self.queue.drop_changes();
                 while !self.queue.is_idle() {
                     self.send();
                     self.settle().await?;
@@ -61,6 +62,9 @@ impl Driver {
         };
         if shared.operations.iter().any(|other| other.id.turn >= by.turn) {
             return Resume::Refused(format!("it made operations after {} had failed", operation.id));
+        }
+        if self.queue.changed().is_some_and(|turn| turn >= by.turn) {
+            return Resume::Refused(format!("it changed variables after {} had failed", operation.id));
         }
         let child = match operation.id.kind {
             OperationKind::Call => Some(self.activation.child(&operation.id, None)),

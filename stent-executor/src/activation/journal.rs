@@ -41,6 +41,8 @@ pub(crate) struct StreamItem {
 pub(crate) struct Recorded {
     /// The last turn of any entry; `None` if nothing is recorded.
     pub(crate) last_turn: Option<u32>,
+    /// The last turn whose changes of variables are written.
+    pub(crate) last_change: Option<u32>,
     /// The place of the next entry.
     pub(crate) next_seq: u32,
     /// By turn: operations that were recorded when they were made.
@@ -69,6 +71,9 @@ impl Recorded {
         for entry in loaded.entries {
             recorded.next_seq = entry.seq + 1;
             recorded.reached(entry.turn);
+            if entry.body == EntryBody::Variables {
+                recorded.last_change = recorded.last_change.max(Some(entry.turn));
+            }
             recorded.take_in(entry.body, entry.at, &today);
         }
         recorded

@@ -39,6 +39,8 @@ pub(crate) struct Queue {
     orders: usize,
     next_seq: u32,
     in_flight: bool,
+    /// The last turn whose changes of variables were sent.
+    changed: Option<u32>,
 }
 
 /// A write that came back.
@@ -49,8 +51,8 @@ pub(crate) struct Written {
 }
 
 impl Queue {
-    pub(crate) fn new(next_seq: u32) -> Self {
-        Self { next_seq, ..Self::default() }
+    pub(crate) fn new(next_seq: u32, changed: Option<u32>) -> Self {
+        Self { next_seq, changed, ..Self::default() }
     }
 
     /// Queues an entry of this turn.
@@ -114,6 +116,17 @@ impl Queue {
         self.next_seq
     }
 
+    /// The last turn whose changes of variables were sent: no resume may give such a turn another outcome.
+    pub(crate) fn changed(&self) -> Option<u32> {
+        self.changed
+    }
+
+    /// Drops the changes of variables that were not sent: a failed attempt changes nothing more (C-V1).
+    pub(crate) fn drop_changes(&mut self) {
+        self.variables.clear();
+        self.entries.retain(|(.., body)| *body != EntryBody::Variables);
+    }
+
     /// Takes the changes of variables and the notes that wait, for an end to bear them.
     pub(crate) fn take_effects(&mut self) -> (Vec<VariableChange>, Vec<(u32, String)>) {
         let notes = std::mem::take(&mut self.entries).into_iter().filter_map(|(turn, _, body)| match body {
@@ -129,6 +142,9 @@ impl Queue {
         let entries = std::mem::take(&mut self.entries).into_iter().map(|(turn, at, body)| {
             let seq = self.next_seq;
             self.next_seq += 1;
+            if body == EntryBody::Variables {
+                self.changed = self.changed.max(Some(turn));
+            }
             JournalEntry { seq, turn, at, body }
         });
         let write = TurnWrite {

@@ -100,7 +100,7 @@ impl Driver {
         Self {
             function: Function::new(Arc::clone(&activation), future),
             place: Some(place),
-            queue: Queue::new(recorded.next_seq),
+            queue: Queue::new(recorded.next_seq, recorded.last_change),
             recorded,
             slots: HashMap::new(),
             own: VecDeque::new(),

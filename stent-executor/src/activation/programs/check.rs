@@ -86,7 +86,9 @@ impl World {
             if !history.iter().any(is_part) {
                 let (turn, like) = (operation.turn, history.iter().find(|done| done.id == *operation));
                 let like = like.map(|done| done.argument);
-                return Err(format!("{operation} of turn {turn} with {argument} was started outside of the history ({like:?})"));
+                return Err(format!(
+                    "{operation} of turn {turn} with {argument} was started outside of the history ({like:?})"
+                ));
             }
         }
         Ok(())

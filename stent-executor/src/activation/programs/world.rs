@@ -18,7 +18,7 @@ use stent_core::outcome::{Ended, Outcome};
 use stent_core::retry::{OnRetry, RetryPolicy};
 use stent_core::signal::SignalSend;
 use stent_core::task::{End, Resume, TaskEnd};
-use stent_core::{Clock, ClaimToken, ExecutionId, SignalId, TaskId, Timestamp, WorkerId};
+use stent_core::{ClaimToken, Clock, ExecutionId, SignalId, TaskId, Timestamp, WorkerId};
 use stent_testkit::clock::ManualClock;
 use stent_testkit::memory::MemoryBackend;
 
@@ -320,7 +320,9 @@ impl World {
         let has_acted = process.gate.writes() > 0 || !process.probe.log().running.is_empty();
         if has_acted || !reason.starts_with("Nondeterminism: turn ") {
             let writes = process.gate.writes();
-            return Err(format!("changed code acted before it was flagged ({writes} writes, {started} events): {reason}"));
+            return Err(format!(
+                "changed code acted before it was flagged ({writes} writes, {started} events): {reason}"
+            ));
         }
         self.complete(End::Released { until, reason: Some(reason.clone()) }).await?;
         let task = self.store.task(self.execution.root()).await.unwrap().unwrap();
@@ -410,7 +412,8 @@ impl World {
                 if let (false, End::Released { reason, .. }) = (self.has_forked(), &end) {
                     return Err(format!("a stale process of code that did not change gives back: {reason:?}"));
                 }
-                match self.store.complete(self.clock.now(), &[TaskEnd { claim: process.claim, end }]).await.unwrap()[0] {
+                match self.store.complete(self.clock.now(), &[TaskEnd { claim: process.claim, end }]).await.unwrap()[0]
+                {
                     Commit::ClaimLost => Ok(()),
                     Commit::Applied => Err("a stale process ended the task".into()),
                 }
@@ -450,7 +453,8 @@ impl World {
     }
 
     async fn ask(&mut self, function: &str, worker: WorkerId, limit: u32) -> Claimed {
-        let function = ClaimFunction { name: FunctionName::new(function).unwrap(), version: None, max_concurrent: None };
+        let function =
+            ClaimFunction { name: FunctionName::new(function).unwrap(), version: None, max_concurrent: None };
         let request = ClaimRequest {
             worker,
             token: ClaimToken::from_bytes(self.random.bytes()),
