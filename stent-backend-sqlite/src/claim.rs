@@ -9,9 +9,10 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use stent_core::backend::{Claims, Hint};
 use stent_core::claim::{Claim, ClaimRequest, Claimed, ClaimedTask, CorruptClaim, Renewal};
 use stent_core::error::BackendError;
-use stent_core::id::{TaskId, WorkerId};
+use stent_core::id::{ClaimToken, TaskId, WorkerId};
 use stent_core::limits;
 use stent_core::name::FunctionName;
+use stent_core::retry::RetryPolicy;
 use stent_core::time::Timestamp;
 use stent_core::worker::WorkerRecord;
 
@@ -19,7 +20,7 @@ use crate::SqliteBackend;
 use crate::announce;
 use crate::batch::to_json;
 use crate::error::During;
-use crate::row::Columns;
+use crate::row::{Columns, fetch_many};
 
 const CLAIM: &str = "claim";
 
@@ -27,11 +28,13 @@ const CLAIM: &str = "claim";
 impl Claims for SqliteBackend {
     async fn claim(&self, now: Timestamp, request: &ClaimRequest) -> Result<Claimed, BackendError> {
         let asked = Arc::new(Asked::new(request)?);
-        self.write(CLAIM, move |connection| {
+        let token = request.token;
+        let job = self.write(CLAIM, move |connection| {
             let asked = Arc::clone(&asked);
             Box::pin(async move { asked.claim(connection, now).await })
-        })
-        .await
+        });
+        // The rows are read here, where no other write waits for it.
+        Ok(job.await?.read(token))
     }
 
     async fn renew(
@@ -71,6 +74,58 @@ struct Asked {
     tags: Option<String>,
 }
 
+/// What a claim meets.
+struct Peek {
+    next_due: Option<Timestamp>,
+    next_deadline: Option<Timestamp>,
+    /// An earlier call with the same token has taken tasks.
+    is_repeat: bool,
+}
+
+/// What a claim took.
+struct Taken {
+    peek: Peek,
+    rows: Vec<SqliteRow>,
+}
+
+impl Taken {
+    /// The tasks in claim order, and those whose rows cannot be read.
+    fn read(mut self, token: ClaimToken) -> Claimed {
+        let mut claimed =
+            Claimed { next_due: self.peek.next_due, next_deadline: self.peek.next_deadline, ..Claimed::default() };
+        // What an update returns comes in no order.
+        self.rows.sort_by_cached_key(|row| order(Columns::new(CLAIM, "tasks", "id", row)).ok());
+        let mut policies = Policies::default();
+        for row in &self.rows {
+            let columns = Columns::new(CLAIM, "tasks", "id", row);
+            // The schema holds ids to their length.
+            let Ok(task) = columns.id("id") else { continue };
+            let claim = Claim { task, token };
+            match claimed_task(columns, claim, &mut policies) {
+                Ok(task) => claimed.tasks.push(task),
+                Err(error) => claimed.corrupt.push(CorruptClaim { claim, error }),
+            }
+        }
+        claimed
+    }
+}
+
+/// The policy that was read last: mostly the next one is the same.
+#[derive(Default)]
+struct Policies<'r>(Option<(&'r str, RetryPolicy)>);
+
+impl<'r> Policies<'r> {
+    fn read(&mut self, columns: Columns<'r>) -> Result<RetryPolicy, BackendError> {
+        let text = columns.text("retry")?;
+        if let Some((_, policy)) = self.0.as_ref().filter(|(known, _)| *known == text) {
+            return Ok(policy.clone());
+        }
+        let policy = columns.retry("retry")?;
+        self.0 = Some((text, policy.clone()));
+        Ok(policy)
+    }
+}
+
 /// Priority (high first), due time, id.
 type Order = (Reverse<i64>, Option<i64>, Vec<u8>);
 
@@ -106,45 +161,46 @@ impl Asked {
         Ok(Self { unlimited: to_json(CLAIM, &unlimited)?, request, queues, tags })
     }
 
-    async fn claim(&self, connection: &mut SqliteConnection, now: Timestamp) -> Result<Claimed, BackendError> {
-        sqlx::query(include_str!("../sql/claim/promote.sql"))
-            .bind(now.as_micros())
-            .bind(i64::from(limits::BATCH))
-            .execute(&mut *connection)
+    async fn claim(&self, connection: &mut SqliteConnection, now: Timestamp) -> Result<Taken, BackendError> {
+        let mut peek = self.peek(connection).await?;
+        if peek.next_due.is_some_and(|due| due <= now) {
+            sqlx::query(include_str!("../sql/claim/promote.sql"))
+                .bind(now.as_micros())
+                .bind(i64::from(limits::BATCH))
+                .execute(&mut *connection)
+                .await
+                .during(CLAIM)?;
+            peek.next_due = self.peek(connection).await?.next_due;
+        }
+        let rows =
+            if peek.is_repeat { self.repeat(connection).await? } else { self.take_free(connection, now).await? };
+        // To claim changes neither what is due next nor the next deadline.
+        Ok(Taken { peek, rows })
+    }
+
+    async fn peek(&self, connection: &mut SqliteConnection) -> Result<Peek, BackendError> {
+        let row = sqlx::query(include_str!("../sql/claim/peek.sql"))
+            .bind(self.request.worker.as_bytes().as_slice())
+            .bind(self.request.token.as_bytes().as_slice())
+            .fetch_one(connection)
             .await
             .during(CLAIM)?;
-        let mut taken = self.repeat(connection).await?;
-        if taken.is_empty() {
-            taken = self.take_free(connection, now).await?;
-        }
-        let next = sqlx::query(include_str!("../sql/claim/next.sql")).fetch_one(connection).await.during(CLAIM)?;
-        let next = Columns::new(CLAIM, "tasks", "id", &next);
-        let mut claimed = Claimed {
-            next_due: next.optional_time("due")?,
-            next_deadline: next.optional_time("deadline")?,
-            ..Claimed::default()
-        };
-        for row in &taken {
-            let columns = Columns::new(CLAIM, "tasks", "id", row);
-            let claim = Claim { task: columns.id("id")?, token: columns.id("token")? };
-            match claimed_task(columns, claim) {
-                Ok(task) => claimed.tasks.push(task),
-                Err(error) => claimed.corrupt.push(CorruptClaim { claim, error }),
-            }
-        }
-        Ok(claimed)
+        let columns = Columns::new(CLAIM, "tasks", "id", &row);
+        Ok(Peek {
+            next_due: columns.optional_time("due")?,
+            next_deadline: columns.optional_time("deadline")?,
+            is_repeat: columns.flag("is_repeat")?,
+        })
     }
 
     /// What an earlier call with the same token has taken (C-Q2).
     async fn repeat(&self, connection: &mut SqliteConnection) -> Result<Vec<SqliteRow>, BackendError> {
-        let mut rows = sqlx::query(include_str!("../sql/claim/repeat.sql"))
+        sqlx::query(include_str!("../sql/claim/repeat.sql"))
             .bind(self.request.worker.as_bytes().as_slice())
             .bind(self.request.token.as_bytes().as_slice())
             .fetch_all(connection)
             .await
-            .during(CLAIM)?;
-        sort(&mut rows);
-        Ok(rows)
+            .during(CLAIM)
     }
 
     async fn take_free(
@@ -163,17 +219,13 @@ impl Asked {
         }
         self.keep_limits(connection, &chosen).await?;
         let rows: Vec<_> = chosen.iter().map(|chosen| (chosen.row, chosen.limited.is_some())).collect();
-        let mut taken = sqlx::query(include_str!("../sql/claim/take.sql"))
+        let taken = sqlx::query(include_str!("../sql/claim/take.sql"))
             .bind(to_json(CLAIM, &rows)?)
             .bind(self.request.token.as_bytes().as_slice())
             .bind(self.request.worker.as_bytes().as_slice())
             .bind(now.as_micros())
-            .bind(now.after(self.request.lease).as_micros())
-            .fetch_all(connection)
-            .await
-            .during(CLAIM)?;
-        sort(&mut taken);
-        Ok(taken)
+            .bind(now.after(self.request.lease).as_micros());
+        fetch_many(connection, taken).await.during(CLAIM)
     }
 
     /// The best tasks of functions without limits.
@@ -187,10 +239,8 @@ impl Asked {
             .bind(self.queues.as_deref())
             .bind(self.tags.as_deref())
             .bind(i64::from(self.request.limit))
-            .bind(until)
-            .fetch_all(connection)
-            .await
-            .during(CLAIM)?;
+            .bind(until);
+        let rows = fetch_many(connection, rows).await.during(CLAIM)?;
         let candidate = |row: &SqliteRow| {
             let columns = Columns::new(CLAIM, "tasks", "id", row);
             Ok(Candidate { row: columns.number("row")?, order: order(columns)?, limited: None })
@@ -276,12 +326,11 @@ fn order(columns: Columns<'_>) -> Result<Order, BackendError> {
     Ok((Reverse(columns.number("priority")?), columns.optional_number("due")?, columns.get::<&[u8]>("id")?.to_vec()))
 }
 
-/// Brings rows into claim order: what an update returns comes in none.
-fn sort(rows: &mut [SqliteRow]) {
-    rows.sort_by_cached_key(|row| order(Columns::new(CLAIM, "tasks", "id", row)).ok());
-}
-
-fn claimed_task(columns: Columns<'_>, claim: Claim) -> Result<ClaimedTask, BackendError> {
+fn claimed_task<'r>(
+    columns: Columns<'r>,
+    claim: Claim,
+    policies: &mut Policies<'r>,
+) -> Result<ClaimedTask, BackendError> {
     Ok(ClaimedTask {
         claim,
         execution: columns.id("execution")?,
@@ -292,7 +341,7 @@ fn claimed_task(columns: Columns<'_>, claim: Claim) -> Result<ClaimedTask, Backe
         input: columns.payload("input")?,
         fingerprint: columns.fingerprint("fingerprint")?,
         queue: columns.optional_name("queue")?,
-        retry: columns.retry("retry")?,
+        retry: policies.read(columns)?,
         memo: columns.memo()?,
         attempt: columns.number("attempt")?,
         deliveries: columns.number("deliveries")?,

@@ -1,7 +1,13 @@
 //! Rows: columns become types of the domain, or the row is corrupt and says where. A row that cannot be read concerns nobody else.
 
+use std::future::poll_fn;
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+
 use serde::de::DeserializeOwned;
-use sqlx::sqlite::SqliteRow;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Decode, Row, Sqlite, Type};
 use stent_core::error::{BackendError, ErrorKind};
 use stent_core::failure::Failure;
@@ -13,6 +19,31 @@ use stent_core::payload::{Fingerprint, Payload};
 use stent_core::retry::RetryPolicy;
 use stent_core::task::TaskState;
 use stent_core::time::Timestamp;
+
+/// All rows of a query of the writer's that may find many.
+///
+/// Each row that the connection's thread has ready wakes whoever waits for it, and a thread is slower to wake than a row to read. So this
+/// one looks away for a moment, in which many get ready. The writer's thread has nothing else to do.
+pub(crate) async fn fetch_many(
+    connection: &mut SqliteConnection,
+    query: Query<'_, Sqlite, SqliteArguments>,
+) -> Result<Vec<SqliteRow>, sqlx::Error> {
+    const MOMENT: Duration = Duration::from_micros(50);
+    let mut rows = Vec::new();
+    let mut found = query.fetch(connection);
+    poll_fn(|context| {
+        loop {
+            match found.as_mut().poll_next(context) {
+                Poll::Ready(Some(row)) => rows.push(row?),
+                Poll::Ready(None) => return Poll::Ready(Ok(())),
+                Poll::Pending if rows.is_empty() => return Poll::Pending,
+                Poll::Pending => thread::sleep(MOMENT),
+            }
+        }
+    })
+    .await
+    .map(|()| rows)
+}
 
 /// Reads the columns of one row, by name.
 #[derive(Clone, Copy)]
@@ -179,7 +210,7 @@ impl<'r> Columns<'r> {
             None => return Ok(None),
             Some("idempotent") => MemoMode::Idempotent,
             Some("cached") => {
-                let ttl = self.optional_number("memo_ttl")?.map(std::time::Duration::from_micros);
+                let ttl = self.optional_number("memo_ttl")?.map(Duration::from_micros);
                 MemoMode::Cached { ttl }
             }
             Some(_) => return Err(self.corrupt("memo_mode")),

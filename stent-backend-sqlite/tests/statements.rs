@@ -53,6 +53,15 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
     }
 }
 
+/// SQLite prepares a statement anew at each execution if a bare parameter is its limit: the plan might depend on it.
+#[test]
+fn no_limit_is_a_bare_parameter() {
+    for (name, text) in statements() {
+        let mut limits = text.split("LIMIT ?").skip(1);
+        assert!(limits.all(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(" + 0")), "{name}");
+    }
+}
+
 #[test]
 fn every_statement_is_used() {
     let sources: String =
@@ -97,7 +106,7 @@ async fn a_claim_reads_a_functions_best_tasks_in_order_from_the_index_alone() {
     assert!(free.iter().any(|step| step == probe), "{free:#?}");
     // The one sort is of what the probes found, the best of each function.
     assert_eq!(free.iter().filter(|step| step.contains("TEMP B-TREE FOR ORDER BY")).count(), 1, "{free:#?}");
-    for name in ["claim/promote", "claim/next", "dispatch/passed", "inspect/executions", "inspect/tasks"] {
+    for name in ["claim/promote", "claim/peek", "dispatch/passed", "inspect/executions", "inspect/tasks"] {
         let plan = plan(&mut connection, &text(name)).await;
         assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{name}: {plan:#?}");
     }

@@ -89,7 +89,10 @@ impl<F: DurableFunction> Call<F> {
 
     /// Sets the queue: only workers that serve it, or all queues, take the task (C-Q1).
     pub fn queue(self, queue: impl AsRef<str>) -> Self {
-        self.set(|options| Ok(options.queue = Some(QueueName::new(queue)?)))
+        self.set(|options| {
+            let _: () = options.queue = Some(QueueName::new(queue)?);
+            Ok(())
+        })
     }
 
     /// Sets the tags (C-Q1).
@@ -99,18 +102,25 @@ impl<F: DurableFunction> Call<F> {
             if tags.len() > limits::TAGS {
                 return Err(InvalidCall::Tags { count: tags.len() });
             }
-            Ok(options.tags = Some(tags))
+            let _: () = options.tags = Some(tags);
+            Ok(())
         })
     }
 
     /// Sets the priority; high goes first.
     pub fn priority(self, priority: i32) -> Self {
-        self.set(|options| Ok(options.priority = Some(priority)))
+        self.set(|options| {
+            let _: () = options.priority = Some(priority);
+            Ok(())
+        })
     }
 
     /// Starts the task no earlier than this from now.
     pub fn delay(self, delay: impl IntoDuration) -> Self {
-        self.set(|options| Ok(options.delay = Some(duration("delay", delay)?)))
+        self.set(|options| {
+            let _: () = options.delay = Some(duration("delay", delay)?);
+            Ok(())
+        })
     }
 
     /// Bounds the time of the execution, counted from its scheduled start (C-T3). Zero takes the bound away. Children ignore it: theirs is
@@ -118,18 +128,25 @@ impl<F: DurableFunction> Call<F> {
     pub fn max_duration(self, bound: impl IntoDuration) -> Self {
         self.set(|options| {
             let bound = duration("max_duration", bound)?;
-            Ok(options.max_duration = Some((!bound.is_zero()).then_some(bound)))
+            let _: () = options.max_duration = Some((!bound.is_zero()).then_some(bound));
+            Ok(())
         })
     }
 
     /// Sets the retry policy.
     pub fn retry(self, policy: RetryPolicy) -> Self {
-        self.set(|options| Ok(options.retry = Some(Arc::new(policy))))
+        self.set(|options| {
+            let _: () = options.retry = Some(Arc::new(policy));
+            Ok(())
+        })
     }
 
     /// Gives the dispatch a key that one execution bears: a second dispatch finds the first (C-K3). Children ignore it.
     pub fn dedup(self, key: impl AsRef<str>) -> Self {
-        self.set(|options| Ok(options.dedup = Some(DedupKey::new(key)?)))
+        self.set(|options| {
+            let _: () = options.dedup = Some(DedupKey::new(key)?);
+            Ok(())
+        })
     }
 
     fn set(mut self, change: impl FnOnce(&mut Options) -> Result<(), InvalidCall>) -> Self {

@@ -20,7 +20,7 @@ FROM (
                     JOIN json_each(?3) AS own ON own.value = tag.value
                 ))
             ORDER BY priority DESC, due, id
-            LIMIT ?4
+            LIMIT ?4 + 0
         )
     )) AS best
     UNION ALL
@@ -39,4 +39,4 @@ FROM (
 ) AS candidate
 CROSS JOIN tasks AS task ON task.row = candidate.row
 ORDER BY task.priority DESC, task.due, task.id
-LIMIT ?4;
+LIMIT ?4 + 0;

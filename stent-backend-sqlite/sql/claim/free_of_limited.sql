@@ -19,7 +19,7 @@ FROM (
                 JOIN json_each(?3) AS own ON own.value = tag.value
             ))
         ORDER BY priority DESC, due, id
-        LIMIT ?4
+        LIMIT ?4 + 0
     )
     UNION ALL
     -- Those that hold one already, or whose ancestors do.

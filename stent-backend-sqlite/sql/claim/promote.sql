@@ -6,5 +6,5 @@ WHERE row IN (
     FROM tasks INDEXED BY tasks_due
     WHERE state IN ('scheduled', 'suspended') AND due <= ?1
     ORDER BY due
-    LIMIT ?2
+    LIMIT ?2 + 0
 );

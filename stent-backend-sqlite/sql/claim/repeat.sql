@@ -1,5 +1,5 @@
 -- ?1: worker; ?2: token. What a claim whose answer was lost has taken.
-SELECT row, id, token, execution, parent, depth, function, version, input, fingerprint, queue, priority, due, retry, memo_key,
+SELECT id, execution, parent, depth, function, version, input, fingerprint, queue, priority, due, retry, memo_key,
        memo_mode, memo_ttl, attempt, deliveries, generation, journal_from, started_at, failure, trace,
        NOT EXISTS (SELECT 1 FROM journal WHERE journal.task = tasks.id AND journal.generation = tasks.generation)
            AND NOT EXISTS (SELECT 1 FROM tasks AS child

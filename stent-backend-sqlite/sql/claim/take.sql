@@ -34,7 +34,7 @@ SET state = 'running',
     )
 FROM json_each(?1) AS chosen
 WHERE tasks.row = chosen.value ->> 0
-RETURNING row, id, token, execution, parent, depth, function, version, input, fingerprint, queue, priority, due, retry, memo_key,
+RETURNING id, execution, parent, depth, function, version, input, fingerprint, queue, priority, due, retry, memo_key,
           memo_mode, memo_ttl, attempt, deliveries, generation, journal_from, started_at, failure, trace,
           NOT EXISTS (SELECT 1 FROM journal WHERE journal.task = tasks.id AND journal.generation = tasks.generation)
               AND NOT EXISTS (SELECT 1 FROM tasks AS child

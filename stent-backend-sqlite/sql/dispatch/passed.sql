@@ -4,4 +4,4 @@ FROM tasks INDEXED BY tasks_deadline
 WHERE deadline <= ?1
     AND state IN ('scheduled', 'pending', 'running', 'suspended')
 ORDER BY deadline, id
-LIMIT ?2;
+LIMIT ?2 + 0;

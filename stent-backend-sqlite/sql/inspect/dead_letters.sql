@@ -5,4 +5,4 @@ WHERE task > ?1
     AND (?2 IS NULL OR function = ?2)
     AND execution NOT IN (SELECT id FROM tasks WHERE deleting = 1)
 ORDER BY task
-LIMIT ?3;
+LIMIT ?3 + 0;

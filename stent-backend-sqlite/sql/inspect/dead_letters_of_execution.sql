@@ -6,4 +6,4 @@ WHERE execution = ?4
     AND (?2 IS NULL OR function = ?2)
     AND execution NOT IN (SELECT id FROM tasks WHERE deleting = 1)
 ORDER BY task
-LIMIT ?3;
+LIMIT ?3 + 0;

@@ -13,4 +13,4 @@ WHERE id < ?1
     AND (?5 IS NULL OR EXISTS (SELECT 1 FROM json_each(CASE WHEN json_valid(tags) THEN tags ELSE '[]' END) WHERE value = ?5))
     AND (?6 IS NULL OR created_at >= ?6)
 ORDER BY id DESC
-LIMIT ?7;
+LIMIT ?7 + 0;

@@ -8,4 +8,4 @@ WHERE task = ?1
                       WHERE id = ?1 AND execution NOT IN (SELECT id FROM tasks WHERE deleting = 1))
     AND seq > ?2
 ORDER BY seq
-LIMIT ?3;
+LIMIT ?3 + 0;

@@ -7,4 +7,4 @@ WHERE journal.execution = ?1
     AND (at, journal.task, seq) > (?2, ?3, ?4)
     AND journal.execution NOT IN (SELECT id FROM tasks WHERE deleting = 1)
 ORDER BY at, journal.task, seq
-LIMIT ?5;
+LIMIT ?5 + 0;

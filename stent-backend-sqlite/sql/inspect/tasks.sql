@@ -9,4 +9,4 @@ WHERE id > ?1
     AND (?3 IS NULL OR function = ?3)
     AND (?4 IS NULL OR queue = ?4)
 ORDER BY id
-LIMIT ?5;
+LIMIT ?5 + 0;

@@ -26,4 +26,4 @@ WHERE execution = coalesce(?6, (SELECT execution FROM tasks WHERE id = ?5))
     AND (?3 IS NULL OR function = ?3)
     AND (?4 IS NULL OR queue = ?4)
 ORDER BY id
-LIMIT ?7;
+LIMIT ?7 + 0;

@@ -5,5 +5,5 @@ WHERE row IN (
     FROM json_each(?1) AS gone
     CROSS JOIN tasks INDEXED BY tasks_execution ON tasks.execution = unhex(gone.value)
     WHERE tasks.parent IS NOT NULL
-    LIMIT ?2
+    LIMIT ?2 + 0
 );

@@ -4,5 +4,5 @@ WHERE (execution, name) IN (
     SELECT counters.execution, counters.name
     FROM json_each(?1) AS gone
     CROSS JOIN counters ON counters.execution = unhex(gone.value)
-    LIMIT ?2
+    LIMIT ?2 + 0
 );

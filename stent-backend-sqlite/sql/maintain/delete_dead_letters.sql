@@ -4,5 +4,5 @@ WHERE task IN (
     SELECT dead_letters.task
     FROM json_each(?1) AS gone
     CROSS JOIN dead_letters ON dead_letters.execution = unhex(gone.value)
-    LIMIT ?2
+    LIMIT ?2 + 0
 );

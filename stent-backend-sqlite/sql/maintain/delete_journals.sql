@@ -7,5 +7,5 @@ WHERE (task, generation, seq) IN (
                 UNION ALL
                 SELECT execution, id FROM tasks WHERE parent IS NOT NULL) AS owner ON owner.execution = unhex(gone.value)
     CROSS JOIN journal ON journal.task = owner.id
-    LIMIT ?2
+    LIMIT ?2 + 0
 );

@@ -5,5 +5,5 @@ WHERE row IN (
     FROM json_each(?1) AS gone
     CROSS JOIN tasks ON tasks.id = unhex(gone.value)
     WHERE tasks.deleting = 1
-    LIMIT ?2
+    LIMIT ?2 + 0
 );

@@ -4,5 +4,5 @@ WHERE id IN (
     SELECT signal_sends.id
     FROM json_each(?1) AS gone
     CROSS JOIN signal_sends ON signal_sends.execution = unhex(gone.value)
-    LIMIT ?2
+    LIMIT ?2 + 0
 );

@@ -4,5 +4,5 @@ WHERE (execution, name) IN (
     SELECT signals.execution, signals.name
     FROM json_each(?1) AS gone
     CROSS JOIN signals ON signals.execution = unhex(gone.value)
-    LIMIT ?2
+    LIMIT ?2 + 0
 );

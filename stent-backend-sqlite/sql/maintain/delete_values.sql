@@ -4,5 +4,5 @@ WHERE (execution, name) IN (
     SELECT state_values.execution, state_values.name
     FROM json_each(?1) AS gone
     CROSS JOIN state_values ON state_values.execution = unhex(gone.value)
-    LIMIT ?2
+    LIMIT ?2 + 0
 );

@@ -7,5 +7,5 @@ WHERE (task, number) IN (
                 UNION ALL
                 SELECT execution, id FROM tasks WHERE parent IS NOT NULL) AS owner ON owner.execution = unhex(gone.value)
     CROSS JOIN waits ON waits.task = owner.id
-    LIMIT ?2
+    LIMIT ?2 + 0
 );

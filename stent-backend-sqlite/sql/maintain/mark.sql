@@ -6,5 +6,5 @@ WHERE row IN (
     FROM tasks INDEXED BY tasks_ended
     WHERE parent IS NULL AND ended_at < ?1 AND deleting = 0
     ORDER BY ended_at
-    LIMIT ?2
+    LIMIT ?2 + 0
 );

@@ -20,7 +20,7 @@ pub(crate) struct Run {
 
 impl Run {
     /// Files of this run alone, a second.
-    fn rate(&self, report: &Report) -> u64 {
+    fn rate(&self, report: &Report) -> f64 {
         let before = self.resumed.map_or(0, |before| before.done);
         rate(u64::try_from(report.files).unwrap_or(0).saturating_sub(before), self.time)
     }
@@ -34,7 +34,7 @@ pub(crate) fn text(report: &Report, run: &Run) -> String {
     };
     line("files", count(report.files));
     line("bytes", bytes(report.bytes));
-    line("time", format!("{:.1} s, {} files/s", run.time.as_secs_f64(), number(run.rate(report))));
+    line("time", format!("{:.1} s, {:.1} files/s", run.time.as_secs_f64(), run.rate(report)));
     if let Some(before) = &run.resumed {
         line("resumed", format!("{}; {:.1} s since the job began", before.words(), report.seconds));
     }

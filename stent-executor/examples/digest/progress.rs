@@ -63,17 +63,15 @@ pub(crate) async fn show(backend: &dyn Backend, execution: ExecutionId, before: 
         } else if printed.elapsed() >= LINE {
             printed = Instant::now();
             let rate = rate(now.done.saturating_sub(before.done), started.elapsed());
-            eprintln!("{}, {}, {} files/s", now.words(), bytes(now.bytes), number(rate));
+            eprintln!("{}, {}, {rate:.0} files/s", now.words(), bytes(now.bytes));
         }
     }
 }
 
 /// So many in this time, a second.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is positive and small")]
-pub(crate) fn rate(count: u64, time: Duration) -> u64 {
+pub(crate) fn rate(count: u64, time: Duration) -> f64 {
     // A u32 is a million files many times over.
-    let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-    (count / time.as_secs_f64().max(0.001)).round() as u64
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / time.as_secs_f64().max(0.001)
 }
 
 /// The bar of a terminal; gone from it when dropped.

@@ -1,7 +1,6 @@
 //! The report: what the sums of all files come to, and how it looks.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -73,26 +72,27 @@ pub(crate) fn reduce(
 ) -> io::Result<Report> {
     let mut lines = Vec::new();
     let mut total = 0;
-    let mut groups: HashMap<(Sum, u64), Vec<&str>> = HashMap::new();
-    for (file, outcome) in files.iter().zip(outcomes) {
+    for (name, outcome) in files.iter().zip(outcomes) {
         match outcome {
             Outcome::Read { sha256, bytes } => {
-                lines.push(Line::new(*sha256, file));
-                groups.entry((*sha256, *bytes)).or_default().push(file);
+                lines.push(Line { sum: *sha256, bytes: *bytes, name });
                 total += bytes;
             }
-            Outcome::Unreadable(reason) => unreadable.push((file.clone(), reason.clone())),
+            Outcome::Unreadable(reason) => unreadable.push((name.clone(), reason.clone())),
         }
     }
-    lines.sort_unstable_by(Line::order);
+    // First so that identical files stand together, then as the lines are sorted.
+    lines.sort_by_key(|line| line.sum);
+    let mut room = BYTES;
+    let identical = identical(&lines, &mut room);
+    lines.sort_by(Line::order);
     if let Some(path) = list {
         write(path, &lines)
             .map_err(|error| io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display())))?;
     }
     let mut all = Sha256::new();
-    lines.iter().for_each(|line| all.update(line.bytes()));
+    lines.iter().for_each(|line| all.update(line.text()));
 
-    let mut room = BYTES;
     let count = unreadable.len();
     unreadable.retain(|(name, reason)| takes(&mut room, name.len() + reason.len()));
     unreadable.truncate(UNREADABLE);
@@ -102,23 +102,25 @@ pub(crate) fn reduce(
         bytes: total,
         seconds: 0.0,
         sha256: Sum(all.finalize().into()),
-        identical: identical(groups, &mut room),
+        identical,
         unreadable: Unreadable { count, first: unreadable },
     })
 }
 
-fn identical(groups: HashMap<(Sum, u64), Vec<&str>>, room: &mut usize) -> Identical {
-    let mut groups: Vec<_> = groups.into_iter().filter(|((_, bytes), names)| *bytes > 0 && names.len() > 1).collect();
-    let wasted = |bytes: u64, names: &[&str]| bytes * u64::try_from(names.len() - 1).unwrap_or(0);
-    groups.sort_unstable_by_key(|((sum, bytes), names)| (Reverse(wasted(*bytes, names)), *sum));
+fn identical(lines: &[Line<'_>], room: &mut usize) -> Identical {
+    let groups = lines.chunk_by(|a, b| a.sum == b.sum);
+    let mut groups: Vec<_> = groups.filter(|group| group.len() > 1 && group[0].bytes > 0).collect();
+    let wasted = |group: &[Line<'_>]| group[0].bytes * u64::try_from(group.len() - 1).unwrap_or(0);
+    groups.sort_by_key(|group| Reverse(wasted(group)));
     let mut identical = Identical { groups: groups.len(), ..Identical::default() };
-    for ((sha256, bytes), names) in groups {
-        identical.files += names.len();
-        identical.wasted += wasted(bytes, &names);
+    for group in groups {
+        identical.files += group.len();
+        identical.wasted += wasted(group);
         if identical.largest.len() < GROUPS {
-            let shown = names.iter().take(NAMES).filter(|name| takes(room, name.len()));
-            let shown = shown.map(|name| (*name).to_owned()).collect();
-            identical.largest.push(Group { sha256, bytes, files: names.len(), names: shown });
+            let shown = group.iter().map(|line| line.name).take(NAMES).filter(|name| takes(room, name.len()));
+            let names = shown.map(str::to_owned).collect();
+            let Line { sum, bytes, .. } = group[0];
+            identical.largest.push(Group { sha256: sum, bytes, files: group.len(), names });
         }
     }
     identical
@@ -131,16 +133,17 @@ fn takes(room: &mut usize, bytes: usize) -> bool {
     left.is_some()
 }
 
-/// A line of the list, as `sha256sum` writes it: a name with a backslash or line break is escaped, and a backslash begins the line.
-struct Line {
+/// A file that was read: a line of the list.
+struct Line<'a> {
     sum: Sum,
-    name: Vec<u8>,
-    is_odd: bool,
+    bytes: u64,
+    name: &'a str,
 }
 
-impl Line {
-    fn new(sum: Sum, name: &str) -> Self {
-        let path = name::to_path(name);
+impl Line<'_> {
+    /// The line as `sha256sum` writes it: a name with a backslash or line break is escaped, and a backslash begins the line.
+    fn text(&self) -> Vec<u8> {
+        let path = name::to_path(self.name);
         let plain = path.as_os_str().as_encoded_bytes();
         let mut name = Vec::with_capacity(plain.len());
         for byte in plain {
@@ -151,31 +154,26 @@ impl Line {
                 plain => name.push(*plain),
             }
         }
-        let is_odd = name.len() > plain.len();
-        Self { sum, name, is_odd }
+        let start: &[u8] = if name.len() > plain.len() { b"\\" } else { b"" };
+        [start, self.sum.to_string().as_bytes(), b"  ", &name, b"\n"].concat()
     }
 
-    /// The order of the lines' bytes.
+    /// The order of the lines' bytes. Names whose text has no escape are written as they are, and need no line to be compared.
     fn order(&self, other: &Self) -> Ordering {
-        if self.is_odd != other.is_odd {
-            let first = |line: &Self| if line.is_odd { b'\\' } else { line.sum.to_string().as_bytes()[0] };
-            return first(self).cmp(&first(other));
+        if self.name.contains('\\') || other.name.contains('\\') {
+            let (this, that) = (self.text(), other.text());
+            return this[..this.len() - 1].cmp(&that[..that.len() - 1]);
         }
-        (self.sum, &self.name).cmp(&(other.sum, &other.name))
-    }
-
-    fn bytes(&self) -> Vec<u8> {
-        let start: &[u8] = if self.is_odd { b"\\" } else { b"" };
-        [start, self.sum.to_string().as_bytes(), b"  ", &self.name, b"\n"].concat()
+        (self.sum, self.name).cmp(&(other.sum, other.name))
     }
 }
 
 /// Writes the list beside its place first, so that there is never half of one.
-fn write(path: &Path, lines: &[Line]) -> io::Result<()> {
+fn write(path: &Path, lines: &[Line<'_>]) -> io::Result<()> {
     let beside = path.with_added_extension("new");
     let mut file = BufWriter::new(File::create(&beside)?);
     for line in lines {
-        file.write_all(&line.bytes())?;
+        file.write_all(&line.text())?;
     }
     file.into_inner()?.sync_all()?;
     fs::rename(&beside, path)

@@ -120,7 +120,7 @@ impl Driver {
     }
 
     /// Polls the steps that were woken and the maps that were asked, through the function that holds them.
-    async fn drive_steps(&mut self) {
+    pub(super) async fn drive_steps(&mut self) {
         self.driving = false;
         let wakers: Vec<_> = {
             let mut shared = self.activation.shared();
@@ -161,10 +161,11 @@ impl Driver {
         let (slot, given, at) = if let Some(Own { slot, outcome, at, .. }) = self.own.pop_front() {
             let id = self.activation.shared().operations[slot].id.clone();
             if id.kind == OperationKind::Map && matches!(outcome, OperationOutcome::Completed(_)) {
-                if self.maps.remove(&slot).is_none() {
-                    self.absorb_ended(slot, &id).await?;
-                }
-                (slot, Given::Done, at)
+                let given = match self.maps.remove(&slot) {
+                    Some(_) => Given::Done,
+                    None => self.absorb_ended(slot, &id).await?,
+                };
+                (slot, given, at)
             } else {
                 (slot, outcome.into(), at)
             }
@@ -219,6 +220,11 @@ impl Driver {
             let write = self.queue.send_take(activation.task.claim, activation.task.generation, take);
             let engine = Arc::clone(&activation.engine);
             self.taking = true;
+            drop(shared);
+            if seen != slot {
+                // The value goes to an older wait; this one waits on.
+                self.watch_signal(seen);
+            }
             self.work.push(Box::pin(async move {
                 let taken = match engine.turns.submit(write).await {
                     Ok(TurnCommit::Applied { taken }) => Ok(taken),

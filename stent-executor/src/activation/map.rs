@@ -253,6 +253,15 @@ impl Driver {
         self.maps.values().all(waits)
     }
 
+    /// True if a map of a written turn has not yet compared the items that exist with those that its iterator gives.
+    pub(super) fn has_unseen_items(&self) -> bool {
+        self.maps.values().any(|map| match map.stage {
+            Stage::Restoring(..) | Stage::RestoringState(_) => true,
+            Stage::Looking(_) => !map.exhausted,
+            Stage::Running => map.existing.iter().any(|item| item.index >= map.produced),
+        })
+    }
+
     /// The open chunks of a map whose children exist: first index, and the index past the last.
     pub(super) fn open_chunks(&self, slot: usize) -> Option<(OperationId, bool, Vec<std::ops::Range<u32>>)> {
         let map = self.maps.get(&slot)?;

@@ -71,6 +71,8 @@ pub(crate) enum Given {
     Elapsed,
     /// A sleep is over, or a map has absorbed its results.
     Done,
+    /// A map is over that ended in an earlier activation: what it takes in first.
+    Absorb(Vec<Ask>),
 }
 
 impl From<OperationOutcome> for Given {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::StreamExt as _;
 use stent_core::Timestamp;
 use stent_core::operation::{OperationId, OperationKind};
 use stent_core::outcome::OperationOutcome;
@@ -136,8 +137,7 @@ impl Driver {
         let id = self.activation.shared().operations[slot].id.clone();
         if let Some((outcome, at)) = self.recorded.outcome(&id).cloned() {
             if id.kind == OperationKind::Map && matches!(outcome, OperationOutcome::Completed(_)) {
-                self.absorb_ended(slot, &id).await?;
-                return Ok((slot, Given::Done, at));
+                return Ok((slot, self.absorb_ended(slot, &id).await?, at));
             }
             return Ok((slot, outcome.into(), at));
         }
@@ -180,6 +180,22 @@ impl Driver {
         };
         for (slot, id) in open {
             self.go_on(slot, &id);
+        }
+        self.check_maps().await
+    }
+
+    /// Has open maps take up the items that exist before anything is started or written, since other items are a divergence. A map that the
+    /// function does not poll at this time does so when it is polled.
+    async fn check_maps(&mut self) -> Result<(), Stop> {
+        while self.has_unseen_items() {
+            self.advance_maps()?;
+            if self.driving {
+                self.drive_steps().await;
+            } else if let Some(happening) = self.work.next().await {
+                self.happened(happening)?;
+            } else {
+                break;
+            }
         }
         Ok(())
     }

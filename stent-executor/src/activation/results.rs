@@ -11,51 +11,31 @@ use stent_core::{Failure, Payload};
 
 use super::Stop;
 use super::journal::Divergence;
-use super::operation::{Answer, Ask, Mode, Request};
+use super::operation::{Ask, Given, Request};
 use super::turn::Driver;
 
 impl Driver {
-    /// Has the future of a map that ended before this activation absorb the recorded results, without iterating again (C-M5).
-    pub(super) async fn absorb_ended(&mut self, slot: usize, id: &OperationId) -> Result<(), Stop> {
+    /// What a map that ended before this activation takes in when it is told of its end, without iterating again (C-M5). Not before: its future
+    /// may be where the function does not poll it at this time.
+    pub(super) async fn absorb_ended(&mut self, slot: usize, id: &OperationId) -> Result<Given, Stop> {
         let fold = matches!(self.activation.shared().operations[slot].request, Request::Map { fold: true, .. });
-        let Some(chunks) = self.recorded.chunks(id).cloned() else { return Ok(()) };
+        let Some(chunks) = self.recorded.chunks(id).cloned() else { return Ok(Given::Done) };
         if fold {
-            if let Some(state) = chunks.state {
-                return self.ask_now(slot, Ask::Restore { state }).await;
-            }
-            return Ok(());
+            let state = chunks.state.map(|state| Ask::Restore { state });
+            return Ok(Given::Absorb(state.into_iter().collect()));
         }
         let (engine, task) = (Arc::clone(&self.activation.engine), &self.activation.task);
         let (parent, generation) = (task.claim.task, task.generation);
+        let mut asks = Vec::new();
         let mut first = 0;
         while first < chunks.closed {
             let past = first.saturating_add(limits::CHUNK).min(chunks.closed);
             let items = engine.patiently(|| engine.backend.map_items(parent, generation, id, first..past)).await?;
             let results = ended(&items).ok_or_else(|| not_ended(id))?;
-            self.ask_now(slot, Ask::Absorb { first, results }).await?;
+            asks.push(Ask::Absorb { first, results });
             first = past;
         }
-        Ok(())
-    }
-
-    async fn ask_now(&mut self, slot: usize, ask: Ask) -> Result<(), Stop> {
-        let waker = {
-            let mut shared = self.activation.shared();
-            let operation = &mut shared.operations[slot];
-            operation.ask = Some(ask);
-            operation.waker.take()
-        };
-        self.activation.wake.wake(waker);
-        self.poll(Mode::Drive).await;
-        match self.activation.shared().operations[slot].answer.take() {
-            Some(Answer::Refused(failure)) => Err(Stop::Failed(failure)),
-            Some(_) => Ok(()),
-            None => {
-                let turn = self.turn();
-                let difference = "a map that had ended is not awaited where it was".to_owned();
-                Err(Divergence { turn, difference }.into())
-            }
-        }
+        Ok(Given::Absorb(asks))
     }
 }
 

@@ -179,6 +179,8 @@ impl Driver {
 
     /// Queues what a live turn made, and begins it.
     pub(super) fn end_turn(&mut self) -> Result<(), Stop> {
+        // A step or map that was woken while the function polled something else may be polled again from this turn on.
+        self.driving |= !(self.running.is_empty() && self.maps.is_empty());
         let fresh = self.number();
         for slot in fresh {
             self.record(slot);

@@ -107,7 +107,7 @@ impl<F: DurableFunction> Future for CallOperation<F> {
                 codec::decode(&*this.pending.activation().engine.codec, &value).map_err(|error| codec::corrupt(&error))
             }
             Given::Failed(failure) => Err(failure),
-            Given::Elapsed | Given::Done => {
+            Given::Elapsed | Given::Done | Given::Absorb(_) => {
                 let text = format!("{} did not end within its timeout", F::definition().name);
                 Err(Failure::new(ErrorClass::elapsed(), text))
             }
@@ -123,7 +123,7 @@ impl Future for DispatchOperation {
         Poll::Ready(match given {
             Given::Value(value) => serde_json::from_slice(value.as_bytes()).map_err(Failure::from),
             Given::Failed(failure) => Err(failure),
-            Given::Elapsed | Given::Done => Err(invalid("a dispatch has no timeout")),
+            Given::Elapsed | Given::Done | Given::Absorb(_) => Err(invalid("a dispatch has no timeout")),
         })
     }
 }

@@ -188,7 +188,10 @@ where
                 Poll::Pending
             }
             Poll::Ready(Given::Failed(failure)) => Poll::Ready(Err(failure)),
-            Poll::Ready(_) => {
+            Poll::Ready(given) => {
+                if let Given::Absorb(asks) = given {
+                    this.take_in(asks)?;
+                }
                 let sink = this.sink.take().ok_or_else(|| invalid("a map was polled after its end"));
                 Poll::Ready(sink.map(MapSink::finish))
             }
@@ -212,15 +215,27 @@ where
             shared.inside = ask.as_ref().map(|_| "a map's iterator");
             ask
         };
-        let answer = match ask {
-            None => return,
-            Some(Ask::Produce { first, limit }) => self.produce(first, limit).map(Answer::Produced),
-            Some(Ask::Absorb { first, results }) => self.absorb(first, results).map(Answer::Absorbed),
-            Some(Ask::Restore { state }) => self.restore(&state).map(Answer::Absorbed),
-        };
+        let Some(ask) = ask else { return };
+        let answer = self.do_ask(ask);
         let mut shared = activation.shared();
         shared.inside = None;
         shared.operations[slot].answer = Some(answer.unwrap_or_else(Answer::Refused));
+    }
+
+    /// Takes in the results of a map that ended in an earlier activation.
+    fn take_in(&mut self, asks: Vec<Ask>) -> Result<(), Failure> {
+        self.ctx.activation().shared().inside = Some("a map's fold");
+        let taken = asks.into_iter().try_for_each(|ask| self.do_ask(ask).map(drop));
+        self.ctx.activation().shared().inside = None;
+        taken
+    }
+
+    fn do_ask(&mut self, ask: Ask) -> Result<Answer, Failure> {
+        match ask {
+            Ask::Produce { first, limit } => self.produce(first, limit).map(Answer::Produced),
+            Ask::Absorb { first, results } => self.absorb(first, results).map(Answer::Absorbed),
+            Ask::Restore { state } => self.restore(&state).map(Answer::Absorbed),
+        }
     }
 
     fn produce(&mut self, first: u32, limit: u32) -> Result<Vec<NewTask>, Failure> {

@@ -72,7 +72,7 @@ impl<T> SignalOperation<T> {
                 .map(Some)
                 .map_err(|error| codec::corrupt(&error)),
             Given::Failed(failure) => Err(failure),
-            Given::Elapsed | Given::Done => Ok(None),
+            Given::Elapsed | Given::Done | Given::Absorb(_) => Ok(None),
         })
     }
 }

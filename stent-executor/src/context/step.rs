@@ -100,7 +100,7 @@ where
                 Poll::Ready(codec::decode(codec, &value).map_err(|error| codec::corrupt(&error)))
             }
             Poll::Ready(Given::Failed(failure)) => Poll::Ready(Err(failure)),
-            Poll::Ready(Given::Elapsed | Given::Done) => Poll::Ready(Err(invalid("a step has no timeout"))),
+            Poll::Ready(Given::Elapsed | Given::Done | Given::Absorb(_)) => Poll::Ready(Err(invalid("a step has no timeout"))),
         }
     }
 }

@@ -163,7 +163,7 @@ impl<T> Future for ReadOperation<T> {
         Poll::Ready(match ready!(this.pending.poll(cx)) {
             Given::Value(payload) => (this.read)(&this.ctx, &payload),
             Given::Failed(failure) => Err(failure),
-            Given::Elapsed | Given::Done => Err(invalid("a read has no timeout")),
+            Given::Elapsed | Given::Done | Given::Absorb(_) => Err(invalid("a read has no timeout")),
         })
     }
 }

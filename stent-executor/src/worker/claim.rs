@@ -16,6 +16,8 @@ use crate::backoff::Backoff;
 use crate::nudge::earlier;
 use crate::slots::Slot;
 
+/// The shortest pause that is made; timers know no shorter one.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 /// The longest pause after a look that found nothing, when hints ask for the next.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
@@ -87,7 +89,8 @@ impl Looks {
                 () = shared.engine.clock.wait_until(next) => {}
             }
         }
-        if is_hinted {
+        // A timer takes a millisecond even for nothing.
+        if is_hinted && Instant::now() < self.paused_until {
             tokio::time::sleep_until(self.paused_until.into()).await;
         }
         shared.engine.slots.wait_claimable().await;
@@ -98,9 +101,11 @@ impl Looks {
         self.again = found >= limit;
         self.due = claimed.next_due;
         self.looked_at = at;
-        let now = Instant::now();
-        let pause = if found == 0 { (asked.elapsed() * 2).min(LONGEST_PAUSE) } else { Duration::ZERO };
-        self.paused_until = now + pause;
+        let pause = (asked.elapsed() * 2).min(LONGEST_PAUSE);
+        self.paused_until = Instant::now();
+        if found == 0 && pause >= SHORTEST_PAUSE {
+            self.paused_until += pause;
+        }
     }
 }
 

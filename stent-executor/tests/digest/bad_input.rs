@@ -105,7 +105,7 @@ fn a_database_that_may_only_be_read_is_named() {
 fn a_file_that_is_not_a_stent_database_is_named() {
     let place = place();
     fs::write(place.file("text.db"), "These are not the tables you are looking for.\n".repeat(500)).unwrap();
-    fs::write(place.file("short.db"), "x").unwrap();
+    fs::write(place.file("short.db"), "a note").unwrap();
     let mut foreign = made(&place, "stent.db");
     foreign[APPLICATION_ID..APPLICATION_ID + 4].fill(0);
     fs::write(place.file("foreign.db"), foreign).unwrap();

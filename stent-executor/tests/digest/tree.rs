@@ -40,7 +40,7 @@ pub(crate) fn make_odd(root: &Path) {
     fs::create_dir(root.join("cellar")).unwrap();
     fs::write(root.join("cellar/unseen"), "").unwrap();
     for name in ["secret", "cellar"] {
-        fs::set_permissions(root.join(name), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(root.join(name), fs::Permissions::from_mode(0o0)).unwrap();
     }
     symlink("-dash", root.join("link to a file")).unwrap();
     symlink("..", root.join("link to a directory")).unwrap();

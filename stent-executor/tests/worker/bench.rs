@@ -39,6 +39,13 @@ pub(crate) async fn hold(ctx: Ctx) -> Result<u32> {
     Ok(ctx.attempt())
 }
 
+/// Shares its result.
+#[durable(cached)]
+pub(crate) async fn shared(ctx: Ctx, number: u32) -> Result<u32> {
+    ctx.resource::<Probe>()?.entered.send(number)?;
+    Ok(number)
+}
+
 /// Blocks its thread until the gate is opened.
 #[durable]
 pub(crate) async fn block(ctx: Ctx) -> Result<()> {
@@ -89,7 +96,7 @@ impl Bench {
         let (left_sender, left) = mpsc::unbounded_channel();
         let gate = Arc::new(Semaphore::new(0));
         let stent = Stent::builder(FaultyBackend::new(Arc::new(memory.clone()), plan.clone()))
-            .functions(functions![add, block, hold])
+            .functions(functions![add, block, hold, shared])
             .resource(Probe { entered: entered_sender, left: left_sender, gate: Arc::clone(&gate) })
             .clock(Arc::new(clock.clone()))
             .build()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bench::{Bench, add, elsewhere, hold, soon};
+use crate::bench::{Bench, add, elsewhere, hold, shared, soon};
 use stent_core::backend::RedriveTarget;
 use stent_core::execution::ExecutionState;
 use stent_core::{ExecutionId, TaskId};
@@ -37,6 +37,23 @@ async fn a_dedup_key_gives_the_execution_that_bears_it_or_a_conflict() {
     assert_eq!(first.id(), second.id());
     let conflict = bench.stent.dispatch(add(1, 3).dedup("order-7")).await.unwrap_err();
     assert!(matches!(conflict, StentError::KeyConflict { existing } if existing == first.id()), "{conflict}");
+}
+
+/// C-K1
+#[tokio::test]
+async fn a_shared_result_that_is_known_is_the_result_of_a_dispatch() {
+    let mut bench = Bench::new().await;
+    let _worker = bench.worker().await;
+    let first = bench.stent.dispatch(shared(7)).await.unwrap();
+    assert_eq!(soon("the result", first.result()).await.unwrap(), 7);
+    assert_eq!(bench.entered().await, 7);
+    let others = bench.stent.dispatch_all([shared(7), shared(8), shared(7)]).await.unwrap();
+    assert!(others.iter().all(|other| other.id() != first.id()));
+    for (other, result) in others.iter().zip([7, 8, 7]) {
+        assert_eq!(soon("the result", other.result()).await.unwrap(), result);
+    }
+    assert_eq!(bench.entered().await, 8);
+    assert!(!bench.has_entered());
 }
 
 #[tokio::test]
@@ -76,7 +93,7 @@ async fn a_function_that_is_not_registered_is_refused_unless_others_may_have_it(
     let bench = Bench::new().await;
     let refused = bench.stent.dispatch(elsewhere()).await.unwrap_err();
     let StentError::Call(InvalidCall::UnknownFunction { name, known }) = &refused else { panic!("{refused}") };
-    assert!(name.ends_with("elsewhere") && known.len() == 3, "{refused}");
+    assert!(name.ends_with("elsewhere") && known.len() == 4, "{refused}");
     let remote = Stent::builder(MemoryBackend::new()).allow_remote(true).build().await.unwrap();
     assert_eq!(remote.dispatch(elsewhere()).await.unwrap().status().await.unwrap(), ExecutionState::Pending);
 }

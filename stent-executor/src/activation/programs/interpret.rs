@@ -110,7 +110,8 @@ impl Probe {
     }
 
     fn saw(&self, ctx: &Ctx, event: Event) {
-        let (turn, now) = (ctx.activation().shared().turn, ctx.now());
+        let turn = ctx.activation().shared().turn;
+        let now = ctx.now();
         let mut log = self.log();
         let before = log.trace.iter().rev().find_map(|(_, event)| match event {
             Event::Now(time) => Some(*time),
@@ -214,10 +215,9 @@ impl<'a> Run<'a> {
                     Err(failure) => self.program(handler, mix(value, digest(&failure)), mix(path, 9)).await,
                 }
             }),
-            Program::Patched { new, old } => Box::pin(async move {
-                let code = if self.ctx.patched("changed") { new } else { old };
-                self.program(code, value, path).await
-            }),
+            Program::Patched { new, old } => {
+                self.program(if self.ctx.patched("changed") { new } else { old }, value, path)
+            }
         }
     }
 

@@ -40,7 +40,7 @@ fn run(seed: u64) -> Result<Report, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime
         .block_on(World::run(seed, program.clone(), change.clone()))
-        .map_err(|violation| format!("{violation}\nSTENT_SEED={seed}\n{program:#?}\n{change:#?}"))
+        .map_err(|violation| format!("{violation}STENT_SEED={seed}\n{program:?}\n{change:?}"))
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -23,10 +23,11 @@ use stent_testkit::clock::ManualClock;
 use stent_testkit::memory::MemoryBackend;
 
 use super::interpret::{Event, Root, failure};
-use super::process::Process;
+use super::process::{Done, Process};
 use super::program::Program;
 use super::random::Random;
 use crate::activation::Left;
+use crate::activation::journal::Recorded;
 use crate::options::Call;
 use crate::registry::{Registration, Registry};
 
@@ -118,17 +119,45 @@ impl World {
     /// Runs a program to its end.
     pub(super) async fn run(seed: u64, program: Program, change: Option<Change>) -> Result<Report, Violation> {
         let mut world = Self::new(seed, program, change).await;
+        match world.run_to_end().await {
+            Ok(()) => Ok(world.report),
+            Err(violation) => Err(format!("{violation}\n{}", world.tell_all().await)),
+        }
+    }
+
+    async fn run_to_end(&mut self) -> Result<(), Violation> {
         let mut idle = 0;
         for _ in 0..PATIENCE {
-            if world.is_over {
-                return world.finish().await;
+            if self.is_over {
+                return self.finish().await;
             }
-            idle = if world.go_on().await? { 0 } else { idle + 1 };
-            if idle > 100 {
+            idle = if self.go_on().await? { 0 } else { idle + 1 };
+            if idle > 200 {
                 return Err("nothing happens any more".into());
             }
         }
         Err("it does not end".into())
+    }
+
+    /// What there is to see of a world in which something is wrong.
+    async fn tell_all(&self) -> String {
+        let root = self.execution.root();
+        let task = self.store.task(root).await.unwrap().unwrap();
+        let journal = self.store.load(root, self.generation).await.unwrap();
+        let mut text = format!("now {:?}, root {} of generation {}\n", self.clock.now(), task.state, task.generation);
+        for entry in journal.entries {
+            text += &format!("  {} turn {} {:?}\n", entry.seq, entry.turn, entry.body);
+        }
+        for child in journal.children {
+            text += &format!("  child of turn {}: {} {:?}\n", child.operation.turn, child.operation, child.ended);
+        }
+        for process in &self.processes {
+            text += "process\n";
+            for Done { id, phase, argument } in process.history() {
+                text += &format!("  turn {}: {id} with {argument}: {phase:?}\n", id.turn);
+            }
+        }
+        text
     }
 
     async fn new(seed: u64, program: Program, change: Option<Change>) -> Self {
@@ -298,6 +327,7 @@ impl World {
             }
             Left::End(End::Released { until, reason }) => self.released(until, reason).await,
             Left::End(end) => {
+                self.adopt();
                 if self.crashes_left > 0 && self.random.chance(20) {
                     return self.crash().await;
                 }
@@ -338,6 +368,7 @@ impl World {
     /// Changed code was not flagged: the history is its own from now on.
     fn adopt(&mut self) {
         if std::mem::take(&mut self.is_on_trial) {
+            self.program = self.change.take().map(|change| change.program).unwrap_or_else(|| self.program.clone());
             self.canon.clear();
             self.was_changed = true;
             self.report.adopted += 1;
@@ -346,12 +377,11 @@ impl World {
 
     /// The function has returned.
     async fn end(&mut self, end: End) -> Result<(), Violation> {
-        self.adopt();
         self.complete(end.clone()).await?;
         match end {
             End::Retry { resume, .. } => {
                 self.settle(0).await?;
-                self.cut(&resume);
+                self.cut(&resume).await;
                 self.leave_holder();
             }
             End::Failed { resume, .. } if self.redrives_left > 0 && self.random.chance(70) => {
@@ -372,14 +402,16 @@ impl World {
     }
 
     /// What a resume makes undone is not history any more.
-    fn cut(&mut self, resume: &Resume) {
+    async fn cut(&mut self, resume: &Resume) {
         match resume {
             Resume::Restart => {
                 self.canon.clear();
                 self.generation += 1;
             }
             Resume::At(point) => {
-                self.canon.retain(|turn, _| point.turn.is_none_or(|cut| *turn < cut));
+                let journal = self.store.load(self.execution.root(), self.generation).await.unwrap();
+                let last = Recorded::new(journal, OperationId::clone).last_turn;
+                self.canon.retain(|turn, _| last.is_some_and(|last| *turn <= last) && point.turn != Some(*turn));
                 self.report.resumes += 1;
             }
             Resume::Refused(_) => {}
@@ -393,7 +425,7 @@ impl World {
         match (redriven, resume) {
             (Redriven::Refused(_), Resume::Refused(_)) => self.is_over = true,
             (Redriven::Done, Resume::At(_)) => {
-                self.cut(resume);
+                self.cut(resume).await;
                 self.leave_holder();
             }
             (Redriven::Done, Resume::Restart) => self.leave_holder(),
@@ -406,8 +438,8 @@ impl World {
     async fn left_behind(&mut self, at: usize, left: Left) -> Result<(), Violation> {
         let process = self.processes.remove(at);
         match left {
-            Left::Lost => Ok(()),
-            Left::Suspended => Err("a stale process was suspended".into()),
+            // That it was suspended it may learn late.
+            Left::Lost | Left::Suspended => Ok(()),
             Left::End(end) => {
                 if let (false, End::Released { reason, .. }) = (self.has_forked(), &end) {
                     return Err(format!("a stale process of code that did not change gives back: {reason:?}"));
@@ -432,7 +464,8 @@ impl World {
             self.report.takeovers += 1;
             self.has_holder = false;
             self.claim_root().await?;
-            self.settle(1).await
+            // If the root is suspended, which its process did not learn, nobody can claim it.
+            self.settle(usize::from(self.has_holder)).await
         }
     }
 
@@ -494,7 +527,7 @@ impl World {
         }
         let program = match &self.change {
             Some(change) if !task.is_fresh => {
-                self.is_on_trial = !self.was_changed;
+                self.is_on_trial = true;
                 change.program.clone()
             }
             _ => self.program.clone(),
