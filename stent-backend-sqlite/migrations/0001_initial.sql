@@ -13,7 +13,6 @@ CREATE TABLE tasks (
     map_index       INTEGER CHECK ((made_kind IS 'map') = (map_index IS NOT NULL)),
     function        TEXT    NOT NULL,
     version         TEXT    NOT NULL DEFAULT '',
-    input           BLOB    NOT NULL,
     fingerprint     BLOB    NOT NULL CHECK (length(fingerprint) = 32),
     queue           TEXT,
     tags            TEXT,
@@ -26,8 +25,10 @@ CREATE TABLE tasks (
     -- Ancestors of the same limited function, and whether it holds a place of it.
     ancestors       INTEGER NOT NULL DEFAULT 0,
     place           INTEGER NOT NULL DEFAULT 0 CHECK (place IN (0, 1)),
-    state           TEXT    NOT NULL CHECK (state IN ('scheduled', 'pending', 'running', 'suspended',
-                                                      'completed', 'failed', 'timed_out', 'cancelled')),
+    -- Compared one by one: a list of more than two is made a table of at each execution of a statement that changes the state.
+    state           TEXT    NOT NULL CHECK (state = 'pending' OR state = 'running' OR state = 'completed' OR state = 'scheduled'
+                                            OR state = 'suspended' OR state = 'cancelled' OR state = 'failed'
+                                            OR state = 'timed_out'),
     -- From when it may be claimed; of a suspended task, when its timer wakes it.
     due             INTEGER,
     -- The token stays after an end, so that a repeated end is known.
@@ -43,8 +44,8 @@ CREATE TABLE tasks (
     journal_from    INTEGER,
     created_at      INTEGER NOT NULL,
     started_at      INTEGER,
+    -- Open tasks have none: indexes ask for this, so that a change from one open state to another leaves them alone.
     ended_at        INTEGER,
-    output          BLOB,
     failure         TEXT,
     reason          TEXT,
     resume          TEXT,
@@ -55,7 +56,10 @@ CREATE TABLE tasks (
     max_duration    INTEGER,
     deadline        INTEGER,
     dedup           TEXT,
-    deleting        INTEGER NOT NULL DEFAULT 0 CHECK (deleting IN (0, 1))
+    deleting        INTEGER NOT NULL DEFAULT 0 CHECK (deleting IN (0, 1)),
+    -- Last, so that no other column is behind the pages of a large value.
+    input           BLOB    NOT NULL,
+    output          BLOB
 ) STRICT;
 
 -- Claims probe this function by function and merge: neither sleepers nor functions of others cost anything.
@@ -69,10 +73,10 @@ CREATE INDEX tasks_lease ON tasks (lease_until) WHERE state = 'running';
 CREATE INDEX tasks_due ON tasks (due) WHERE state IN ('scheduled', 'suspended') AND due IS NOT NULL;
 CREATE INDEX tasks_places ON tasks (function) WHERE place = 1;
 CREATE INDEX tasks_deadline ON tasks (deadline, id)
-    WHERE deadline IS NOT NULL AND state IN ('scheduled', 'pending', 'running', 'suspended');
+    WHERE deadline IS NOT NULL AND ended_at IS NULL;
 -- Open tasks hang together: whoever ends cancels what is open below, so this alone finds them from the top.
 CREATE INDEX tasks_open_children ON tasks (parent, made_turn, made_number, map_index)
-    WHERE parent IS NOT NULL AND state IN ('scheduled', 'pending', 'running', 'suspended');
+    WHERE parent IS NOT NULL AND ended_at IS NULL;
 -- The kind stands before the turn: a replay reads the calls of a task without passing by the items of its maps.
 CREATE INDEX tasks_children ON tasks (parent, made_generation, made_kind, made_turn, made_number, map_index)
     WHERE parent IS NOT NULL;

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use stent_core::backend::{Claims, Hint};
 use stent_core::claim::{Claim, ClaimRequest, Claimed, ClaimedTask, CorruptClaim, Renewal};
-use stent_core::error::BackendError;
+use stent_core::error::{BackendError, ErrorKind};
 use stent_core::id::{ClaimToken, TaskId, WorkerId};
 use stent_core::limits;
 use stent_core::name::FunctionName;
@@ -93,7 +93,6 @@ impl Taken {
     fn read(mut self, token: ClaimToken) -> Claimed {
         let mut claimed =
             Claimed { next_due: self.peek.next_due, next_deadline: self.peek.next_deadline, ..Claimed::default() };
-        // What an update returns comes in no order.
         self.rows.sort_by_cached_key(|row| order(Columns::new(CLAIM, "tasks", "id", row)).ok());
         let mut policies = Policies::default();
         for row in &self.rows {
@@ -127,7 +126,7 @@ impl<'r> Policies<'r> {
 }
 
 /// Priority (high first), due time, id.
-type Order = (Reverse<i64>, Option<i64>, Vec<u8>);
+type Order = (Reverse<i64>, Option<i64>, String);
 
 /// A task that may be taken.
 struct Candidate {
@@ -218,14 +217,45 @@ impl Asked {
             return Ok(Vec::new());
         }
         self.keep_limits(connection, &chosen).await?;
-        let rows: Vec<_> = chosen.iter().map(|chosen| (chosen.row, chosen.limited.is_some())).collect();
-        let taken = sqlx::query(include_str!("../sql/claim/take.sql"))
-            .bind(to_json(CLAIM, &rows)?)
-            .bind(self.request.token.as_bytes().as_slice())
-            .bind(self.request.worker.as_bytes().as_slice())
-            .bind(now.as_micros())
-            .bind(now.after(self.request.lease).as_micros());
-        fetch_many(connection, taken).await.during(CLAIM)
+        let rows: Vec<i64> = chosen.iter().map(|chosen| chosen.row).collect();
+        let query = sqlx::query(include_str!("../sql/claim/read.sql")).bind(to_json(CLAIM, &rows)?).bind(now.as_micros());
+        let rows = fetch_many(connection, query).await.during(CLAIM)?;
+        let limited = chosen.iter().filter(|chosen| chosen.limited.is_some()).map(|chosen| chosen.row).collect();
+        self.take(connection, now, &rows, &limited).await?;
+        Ok(rows)
+    }
+
+    async fn take(
+        &self,
+        connection: &mut SqliteConnection,
+        now: Timestamp,
+        rows: &[SqliteRow],
+        limited: &HashSet<i64>,
+    ) -> Result<(), BackendError> {
+        let mut alike: HashMap<_, Vec<i64>> = HashMap::new();
+        for row in rows {
+            let columns = Columns::new(CLAIM, "tasks", "id", row);
+            let number: i64 = columns.get("row")?;
+            let deliveries: i64 = columns.get("deliveries")?;
+            let kind = (columns.flag("is_fresh")?, columns.flag("counts")?, deliveries, limited.contains(&number));
+            alike.entry(kind).or_default().push(number);
+        }
+        for ((is_fresh, counts, deliveries, takes_place), rows) in alike {
+            sqlx::query(include_str!("../sql/claim/take.sql"))
+                .bind(to_json(CLAIM, &rows)?)
+                .bind(self.request.token.as_bytes().as_slice())
+                .bind(self.request.worker.as_bytes().as_slice())
+                .bind(now.as_micros())
+                .bind(now.after(self.request.lease).as_micros())
+                .bind(is_fresh)
+                .bind(counts)
+                .bind(deliveries)
+                .bind(takes_place)
+                .execute(&mut *connection)
+                .await
+                .during(CLAIM)?;
+        }
+        Ok(())
     }
 
     /// The best tasks of functions without limits.
@@ -234,18 +264,16 @@ impl Asked {
         connection: &mut SqliteConnection,
         until: Option<i64>,
     ) -> Result<Vec<Candidate>, BackendError> {
-        let rows = sqlx::query(include_str!("../sql/claim/free.sql"))
+        let rows = sqlx::query_scalar(include_str!("../sql/claim/free.sql"))
             .bind(&*self.unlimited)
             .bind(self.queues.as_deref())
             .bind(self.tags.as_deref())
             .bind(i64::from(self.request.limit))
             .bind(until);
-        let rows = fetch_many(connection, rows).await.during(CLAIM)?;
-        let candidate = |row: &SqliteRow| {
-            let columns = Columns::new(CLAIM, "tasks", "id", row);
-            Ok(Candidate { row: columns.number("row")?, order: order(columns)?, limited: None })
-        };
-        rows.iter().map(candidate).collect()
+        let free: String = rows.fetch_one(connection).await.during(CLAIM)?;
+        let free: Vec<(i64, i64, Option<i64>, String)> = serde_json::from_str(&free).map_err(unreadable)?;
+        let candidate = |(row, priority, due, id)| Candidate { row, order: (Reverse(priority), due, id), limited: None };
+        Ok(free.into_iter().map(candidate).collect())
     }
 
     /// The tasks of limited functions that may have a place, and how many places are held (C-Q3). The transaction holds the lock under which all claims
@@ -323,7 +351,12 @@ impl Asked {
 }
 
 fn order(columns: Columns<'_>) -> Result<Order, BackendError> {
-    Ok((Reverse(columns.number("priority")?), columns.optional_number("due")?, columns.get::<&[u8]>("id")?.to_vec()))
+    let id = format!("{:X}", columns.id::<TaskId>("id")?.as_uuid().simple());
+    Ok((Reverse(columns.number("priority")?), columns.optional_number("due")?, id))
+}
+
+fn unreadable(error: serde_json::Error) -> BackendError {
+    BackendError::new(ErrorKind::Internal, CLAIM).with_source(error)
 }
 
 fn claimed_task<'r>(

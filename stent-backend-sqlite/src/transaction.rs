@@ -121,8 +121,11 @@ impl Writer {
 trait Job: Send {
     fn run<'c>(&'c mut self, connection: &'c mut SqliteConnection) -> BoxFuture<'c, Result<(), BackendError>>;
 
-    /// Tells the caller; the hints are for the others.
-    fn answer(self: Box<Self>, outcome: Result<(), BackendError>) -> Vec<Hint>;
+    /// What listeners are to be told once it is committed.
+    fn hints(&mut self) -> Vec<Hint>;
+
+    /// Tells the caller.
+    fn answer(self: Box<Self>, outcome: Result<(), BackendError>);
 }
 
 struct Queued<T, F> {
@@ -144,19 +147,18 @@ where
         })
     }
 
-    fn answer(self: Box<Self>, outcome: Result<(), BackendError>) -> Vec<Hint> {
-        let mut hints = Vec::new();
+    fn hints(&mut self) -> Vec<Hint> {
+        self.value.as_mut().map(|(_, hints)| std::mem::take(hints)).unwrap_or_default()
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<(), BackendError>) {
         let answer = match (outcome, self.value) {
-            (Ok(()), Some((value, told))) => {
-                hints = told;
-                Ok(value)
-            }
+            (Ok(()), Some((value, _))) => Ok(value),
             (Ok(()), None) => Err(BackendError::new(ErrorKind::Internal, "transaction")),
             (Err(error), _) => Err(error),
         };
         // Whoever asked may be gone; what was written stays.
         let _ = self.reply.send(answer);
-        hints
     }
 }
 
@@ -261,13 +263,18 @@ impl Turn {
         outcome
     }
 
-    /// Answers jobs of one transaction, and tells listeners what was committed, each thing once.
-    fn answer(&self, jobs: Vec<Box<dyn Job>>, outcome: Result<(), Failed>) {
+    /// Answers jobs of one transaction; before, listeners are told what was committed, each thing once.
+    fn answer(&self, mut jobs: Vec<Box<dyn Job>>, outcome: Result<(), Failed>) {
         let outcome = outcome.map_err(|(Failed::Job(error) | Failed::Transaction(error))| error);
-        let told: HashSet<Hint> = jobs.into_iter().flat_map(|job| job.answer(outcome.clone())).collect();
-        for hint in told {
-            // Nobody may be listening.
-            let _ = self.hints.send(hint);
+        if outcome.is_ok() {
+            let told: HashSet<Hint> = jobs.iter_mut().flat_map(|job| job.hints()).collect();
+            for hint in told {
+                // Nobody may be listening.
+                let _ = self.hints.send(hint);
+            }
+        }
+        for job in jobs {
+            job.answer(outcome.clone());
         }
     }
 

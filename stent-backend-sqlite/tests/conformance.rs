@@ -1,5 +1,7 @@
 //! The conformance suite of `stent-testkit`, on a file of its own each case.
 
+#![expect(clippy::expect_used, reason = "a test says what it expects by failing")]
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

@@ -1,5 +1,7 @@
 //! The file: what is refused and left as it was, how it is made, who may share it.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects by failing")]
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Every statement is prepared against the migrated schema, and used; those that run over tasks do so by their indexes.
 
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! What backends and programs of Stent are tested with: the [conformance] suite that every backend passes, the [reference model](memory) it is
+//! What backends and programs of Stent are tested with: the [conformance](mod@conformance) suite that every backend passes, the [reference model](memory) it is
 //! compared with, a [clock] that is moved by hand, and a backend that is [faulty] as planned.
 
 pub mod clock;

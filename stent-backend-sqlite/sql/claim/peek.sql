@@ -6,7 +6,7 @@ SELECT (SELECT due
         LIMIT 1) AS due,
        (SELECT deadline
         FROM tasks INDEXED BY tasks_deadline
-        WHERE deadline IS NOT NULL AND state IN ('scheduled', 'pending', 'running', 'suspended')
+        WHERE deadline IS NOT NULL AND ended_at IS NULL
         ORDER BY deadline
         LIMIT 1) AS deadline,
        EXISTS (SELECT 1

@@ -23,5 +23,5 @@ RETURNING
     parent IS NULL AS is_root,
     (SELECT p.state = 'suspended' FROM tasks AS p WHERE p.id = tasks.parent) AS parent_waits,
     EXISTS (SELECT 1 FROM tasks AS c INDEXED BY tasks_open_children
-            WHERE c.parent = tasks.id AND c.state IN ('scheduled', 'pending', 'running', 'suspended')) AS has_open,
+            WHERE c.parent = tasks.id AND c.ended_at IS NULL) AS has_open,
     memo_key IS NOT NULL AS has_memo;

@@ -21,5 +21,5 @@ RETURNING
     FALSE AS is_root,
     FALSE AS parent_waits,
     EXISTS (SELECT 1 FROM tasks AS c INDEXED BY tasks_open_children
-            WHERE c.parent = tasks.id AND c.state IN ('scheduled', 'pending', 'running', 'suspended')) AS has_open,
+            WHERE c.parent = tasks.id AND c.ended_at IS NULL) AS has_open,
     FALSE AS has_memo;

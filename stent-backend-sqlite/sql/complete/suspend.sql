@@ -16,7 +16,7 @@ WHERE tasks.id = unhex(s.value ->> 'task')
     SELECT 1
     FROM json_each(s.value, '$.children') AS w
     CROSS JOIN tasks AS c ON c.id = unhex(w.value)
-    WHERE c.state IN ('completed', 'failed', 'timed_out', 'cancelled'))
+    WHERE c.ended_at IS NOT NULL)
   AND NOT EXISTS (
     SELECT 1
     FROM json_each(s.value, '$.signals') AS w
@@ -26,7 +26,7 @@ WHERE tasks.id = unhex(s.value ->> 'task')
     FROM json_each(s.value, '$.maps') AS w
     WHERE NOT EXISTS (
             SELECT 1 FROM tasks AS o INDEXED BY tasks_open_children
-            WHERE o.parent = tasks.id AND o.state IN ('scheduled', 'pending', 'running', 'suspended')
+            WHERE o.parent = tasks.id AND o.ended_at IS NULL
               AND o.made_turn = w.value ->> 'op_turn' AND o.made_number = w.value ->> 'op_number'
               AND o.map_index >= w.value ->> 'first' AND o.map_index < w.value ->> 'past'
               AND o.function = w.value ->> 'op_name' AND o.made_generation = tasks.generation)

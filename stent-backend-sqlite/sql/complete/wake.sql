@@ -18,7 +18,7 @@ WHERE state = 'suspended'
           AND (c.state = 'failed' AND NOT w.settled
                OR NOT EXISTS (
                 SELECT 1 FROM tasks AS o INDEXED BY tasks_open_children
-                WHERE o.parent = p.id AND o.state IN ('scheduled', 'pending', 'running', 'suspended')
+                WHERE o.parent = p.id AND o.ended_at IS NULL
                   AND o.made_turn = w.op_turn AND o.made_number = w.op_number
                   AND o.map_index >= w.first AND o.map_index < w.past
                   AND o.function = w.op_name AND o.made_generation = p.generation))));

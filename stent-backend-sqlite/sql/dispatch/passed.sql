@@ -2,6 +2,6 @@
 SELECT id
 FROM tasks INDEXED BY tasks_deadline
 WHERE deadline <= ?1
-    AND state IN ('scheduled', 'pending', 'running', 'suspended')
+    AND ended_at IS NULL
 ORDER BY deadline, id
 LIMIT ?2 + 0;

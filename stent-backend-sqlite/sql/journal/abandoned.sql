@@ -3,7 +3,7 @@ SELECT gone.key, c.id
 FROM json_each(?1) AS gone
 CROSS JOIN tasks AS c INDEXED BY tasks_open_children
 WHERE c.parent = unhex(gone.value ->> 'task')
-  AND c.state IN ('scheduled', 'pending', 'running', 'suspended')
+  AND c.ended_at IS NULL
   AND c.made_turn = gone.value ->> 'op_turn'
   AND c.made_number = gone.value ->> 'op_number'
   AND c.function = gone.value ->> 'op_name'
@@ -14,4 +14,4 @@ SELECT gone.key, c.id
 FROM json_each(?1) AS gone
 CROSS JOIN tasks AS c ON c.id = unhex(gone.value ->> 'child')
 WHERE c.parent = unhex(gone.value ->> 'task')
-  AND c.state IN ('scheduled', 'pending', 'running', 'suspended');
+  AND c.ended_at IS NULL;

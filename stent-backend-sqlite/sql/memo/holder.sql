@@ -7,7 +7,7 @@ WITH RECURSIVE above (id, parent) AS (
 SELECT CASE WHEN m.expires_at IS NULL OR m.expires_at > ?4 THEN m.value END AS value,
        -- Who has ended without a result holds nothing.
        (SELECT o.id FROM tasks AS o
-        WHERE o.id = m.owner AND o.state IN ('scheduled', 'pending', 'running', 'suspended')) AS owner,
+        WHERE o.id = m.owner AND o.ended_at IS NULL) AS owner,
        EXISTS (SELECT 1 FROM above WHERE above.id = m.owner) AS is_above
 FROM tasks AS t
 LEFT JOIN memos AS m ON m.key = ?3

@@ -8,7 +8,7 @@ WITH RECURSIVE below (row, id, is_doomed, account, turn) AS (
     SELECT child.row, child.id, 1, below.account, below.turn
     FROM below
     CROSS JOIN tasks AS child INDEXED BY tasks_open_children ON child.parent = below.id
-    WHERE child.state IN ('scheduled', 'pending', 'running', 'suspended')
+    WHERE child.ended_at IS NULL
 )
 UPDATE tasks
 SET state = 'cancelled',
@@ -22,4 +22,4 @@ FROM below
 -- With the plus nothing can be looked up in what is below; the planner would go through all tasks to do so.
 WHERE tasks.row = +below.row
     AND below.is_doomed
-    AND tasks.state IN ('scheduled', 'pending', 'running', 'suspended');
+    AND tasks.ended_at IS NULL;

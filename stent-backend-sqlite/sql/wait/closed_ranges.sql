@@ -3,7 +3,7 @@ SELECT w.key
 FROM json_each(?1) AS w
 WHERE NOT EXISTS (
         SELECT 1 FROM tasks AS o INDEXED BY tasks_open_children
-        WHERE o.parent = unhex(w.value ->> 'parent') AND o.state IN ('scheduled', 'pending', 'running', 'suspended')
+        WHERE o.parent = unhex(w.value ->> 'parent') AND o.ended_at IS NULL
           AND o.made_turn = w.value ->> 'op_turn' AND o.made_number = w.value ->> 'op_number'
           AND o.map_index >= w.value ->> 'first' AND o.map_index < w.value ->> 'past'
           AND o.function = w.value ->> 'op_name' AND o.made_generation = w.value ->> 'generation')

@@ -4,4 +4,4 @@ FROM json_each(?1) AS asked
 WHERE NOT EXISTS (
     SELECT 1 FROM tasks AS t
     WHERE t.id = unhex(asked.value) AND t.parent IS NULL
-      AND t.state IN ('scheduled', 'pending', 'running', 'suspended'));
+      AND t.ended_at IS NULL);

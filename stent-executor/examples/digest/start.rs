@@ -152,11 +152,13 @@ impl Trouble {
 
     /// The database cannot be opened.
     fn of_store(error: &BackendError, path: &Path) -> Self {
+        let text = error.to_string();
+        let text = text.strip_prefix("open: ").unwrap_or(&text);
         match error.kind() {
             ErrorKind::SchemaMismatch { .. } => {
-                Self { code: 5, text: format!("{}: {error}; use a newer digest", path.display()) }
+                Self { code: 5, text: format!("{}: {text}: use a newer digest", path.display()) }
             }
-            _ => error.clone().into(),
+            _ => Self { code: 4, text: text.to_owned() },
         }
     }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! a turn ends:   queue what it made; send the queue as one write (one write in flight; what gathers goes out together)
 //! a step ends:   queue its outcome; give nothing until it is committed and given
-//! child, timer:  if others are outstanding queue `order`; give
+//! child, timer:  if others are outstanding, or it might have elapsed, queue `order`; give
 //! signal:        only when the queue is empty and all is given: take and journal in one transaction, give next
 //! start a step:  when no queued `order` is uncommitted
 //! ```
@@ -171,10 +171,12 @@ impl Driver {
             }
         } else if let Some((slot, given, at)) = self.ready.pop_front() {
             let shared = self.activation.shared();
-            let is_alone = shared.open.len() == 1;
+            // A call that may elapse has two outcomes to choose from: the entry keeps a stale worker from acting on the other one.
+            let may_elapse = matches!(shared.operations[slot].request, Request::Call { timeout: Some(_), .. });
+            let is_certain = shared.open.len() == 1 && !may_elapse;
             #[cfg(test)]
-            let is_alone = is_alone || breaks(Rule::Order);
-            if !is_alone {
+            let is_certain = is_certain || breaks(Rule::Order);
+            if !is_certain {
                 let (turn, id) = (shared.turn + 1, shared.operations[slot].id.clone());
                 drop(shared);
                 let now = self.activation.engine.clock.now();
@@ -185,7 +187,11 @@ impl Driver {
             return Ok(false);
         };
         self.unwatch(slot);
+        let fails = matches!(given, Given::Failed(_));
         self.give(slot, given, at).await;
+        if fails {
+            self.abandon_items(slot);
+        }
         self.end_turn()?;
         Ok(true)
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use stent_core::backend::Watch;
 use stent_core::journal::EntryBody;
 use stent_core::limits;
-use stent_core::operation::OperationId;
+use stent_core::operation::{OperationId, OperationKind};
 use stent_core::outcome::OperationOutcome;
 use stent_core::retry::ErrorClass;
 use stent_core::task::{MapItem, NewChild, NewTask};
@@ -330,10 +330,17 @@ impl Driver {
         Ok(())
     }
 
-    /// Ends a map with a failure, and cancels its open children, in one entry and write (C-M3).
+    /// Ends a map with a failure (C-M3).
     fn end_map(&mut self, slot: usize, failure: Failure) {
         self.own_outcome(slot, OperationOutcome::Failed(failure));
-        self.abandon(slot);
         self.maps.remove(&slot);
+    }
+
+    /// Cancels the open items of a map that has failed, as of the turn that was given its failure: a resume from before that turn takes
+    /// them up again (C-Y3).
+    pub(super) fn abandon_items(&mut self, slot: usize) {
+        if self.activation.shared().operations[slot].id.kind == OperationKind::Map {
+            self.abandon(slot);
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stent_core::Failure;
@@ -24,16 +25,17 @@ use crate::codec;
 
 /// A step. Await it for its result.
 #[must_use = "a step does nothing until it is awaited"]
-pub struct StepOperation<C, Fut> {
+pub struct StepOperation<'a, T> {
     pending: Pending,
-    code: C,
-    running: Option<Pin<Box<Fut>>>,
+    code: Code<'a, T>,
+    running: Option<BoxFuture<'a, Result<T, Failure>>>,
     policy: RetryPolicy,
     attempt: u32,
 }
 
-/// The code is never pinned, and its future is boxed.
-impl<C, Fut> Unpin for StepOperation<C, Fut> {}
+/// Boxed, so that the operation's type does not bear that of the future: code that borrows could not be joined otherwise, since the compiler
+/// cannot see that such a join may be sent.
+type Code<'a, T> = Box<dyn FnMut() -> BoxFuture<'a, Result<T, Failure>> + Send + 'a>;
 
 impl Ctx {
     /// Runs code in this process and journals its outcome: once recorded it never runs again in this task (C-R1). Steps of one task run concurrently, not in
@@ -43,11 +45,11 @@ impl Ctx {
     ///
     /// # Errors
     /// What the code fails with, after its retries; class `Panic` if it panics; class `AmbiguousStep` if another step of this name was made in the same turn (C-R3).
-    pub fn step<C, Fut, T, E>(&self, name: impl AsRef<str>, code: C) -> StepOperation<C, Fut>
+    pub fn step<'a, C, Fut, T, E>(&self, name: impl AsRef<str>, mut code: C) -> StepOperation<'a, T>
     where
-        C: FnMut() -> Fut + Send,
-        Fut: Future<Output = Result<T, E>> + Send,
-        T: Serialize + DeserializeOwned,
+        C: FnMut() -> Fut + Send + 'a,
+        Fut: Future<Output = Result<T, E>> + Send + 'a,
+        T: Serialize + DeserializeOwned + 'a,
         E: IntoFailure,
     {
         let (activation, name) = (self.activation(), name.as_ref());
@@ -59,11 +61,15 @@ impl Ctx {
         } else {
             Pending::new(activation, OperationKind::Step, name, OperationKey::none(), Request::Step)
         };
+        let code: Code<'a, T> = Box::new(move || {
+            let running = code();
+            Box::pin(async move { running.await.map_err(IntoFailure::into_failure) })
+        });
         StepOperation { pending, code, running: None, policy: RetryPolicy::default(), attempt: 1 }
     }
 }
 
-impl<C, Fut> StepOperation<C, Fut> {
+impl<T> StepOperation<'_, T> {
     /// Tells this step from others of its name that are made in the same turn (C-R3).
     pub fn key(mut self, key: impl AsRef<str>) -> Self {
         self.pending.rekey(OperationKey::new(key).map_err(Failure::from));
@@ -77,13 +83,7 @@ impl<C, Fut> StepOperation<C, Fut> {
     }
 }
 
-impl<C, Fut, T, E> Future for StepOperation<C, Fut>
-where
-    C: FnMut() -> Fut + Send,
-    Fut: Future<Output = Result<T, E>> + Send,
-    T: Serialize + DeserializeOwned,
-    E: IntoFailure,
-{
+impl<T: Serialize + DeserializeOwned> Future for StepOperation<'_, T> {
     type Output = Result<T, Failure>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -105,13 +105,7 @@ where
     }
 }
 
-impl<C, Fut, T, E> StepOperation<C, Fut>
-where
-    C: FnMut() -> Fut + Send,
-    Fut: Future<Output = Result<T, E>> + Send,
-    T: Serialize + DeserializeOwned,
-    E: IntoFailure,
-{
+impl<T: Serialize + DeserializeOwned> StepOperation<'_, T> {
     /// The step's slot and waker, if the driver lets it run and it was woken.
     fn may_run(&self) -> Option<(usize, Arc<StepWake>)> {
         let slot = self.pending.slot()?;
@@ -129,8 +123,7 @@ where
         let waker = Waker::from(wake);
         let (running, code) = (&mut self.running, &mut self.code);
         let polled = catch_unwind(AssertUnwindSafe(|| {
-            let polled =
-                running.get_or_insert_with(|| Box::pin(code())).as_mut().poll(&mut Context::from_waker(&waker));
+            let polled = running.get_or_insert_with(code).as_mut().poll(&mut Context::from_waker(&waker));
             if polled.is_ready() {
                 *running = None;
             }
@@ -149,7 +142,7 @@ where
                 }));
                 encoded.unwrap_or_else(|panic| Err(panicked(&*panic)))
             }
-            Ok(Poll::Ready(Err(error))) => Err(error.into_failure()),
+            Ok(Poll::Ready(Err(failure))) => Err(failure),
             Err(panic) => {
                 let running = self.running.take();
                 let _ = catch_unwind(AssertUnwindSafe(move || drop(running)));

@@ -86,7 +86,7 @@ pub struct Case {
 }
 
 /// Makes one `#[test]` a case, named `conformance::<area>::<case>`. Takes an expression that gives, when called, the future
-/// of a [`Store`](conformance::Store) of its own: `conformance!(|| async { … })`.
+/// of a [`Store`](crate::conformance::Store) of its own: `conformance!(|| async { … })`.
 #[macro_export]
 macro_rules! conformance {
     ($open:expr) => {

@@ -108,7 +108,8 @@ impl World {
                     let items = self.store.map_items(root, 0, id, 0..u32::MAX).await.unwrap();
                     for item in items {
                         expected.insert(TaskId::child(root, 0, id, Some(item.index)));
-                        if item.fingerprint != super::interpret::item(item.index, *argument) {
+                        // A map that has ended is not iterated again, whatever the code says now.
+                        if !self.was_changed && item.fingerprint != super::interpret::item(item.index, *argument) {
                             return Err(format!("{id}: item {} has another input", item.index));
                         }
                     }

@@ -345,14 +345,16 @@ fn digest(failure: &Failure) -> u64 {
     failure.message().bytes().fold(17, |digest, byte| mix(digest, u64::from(byte)))
 }
 
-/// All results; or the first failure, at once or when all have ended. Two are joined by the macros that everybody uses.
+/// All results; or the first failure, at once or when all have ended. Two are joined by the macros that everybody uses, in the order
+/// written: where a stream is not polled for some turns, two outcomes may wait in a join at once, and which goes on first must not
+/// hang on how often it was polled.
 async fn join(mut parts: Vec<Running<'_>>, fails_fast: bool, backwards: bool) -> Result<u64, Failure> {
     if parts.len() == 2 && !backwards {
         let (one, other) = (parts.remove(0), parts.remove(0));
         if fails_fast {
-            return tokio::try_join!(one, other).map(|(one, other)| mix(one, other));
+            return tokio::try_join!(biased; one, other).map(|(one, other)| mix(one, other));
         }
-        let (one, other) = tokio::join!(one, other);
+        let (one, other) = tokio::join!(biased; one, other);
         return Ok(mix(one?, other?));
     }
     let mut parts: Vec<_> = parts.into_iter().map(|part| (Some(part), None)).collect();

@@ -14,6 +14,7 @@ mod interpret;
 mod process;
 mod program;
 mod random;
+mod shapes;
 mod world;
 
 pub(crate) use broken::{Rule, breaks};

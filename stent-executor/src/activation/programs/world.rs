@@ -167,6 +167,7 @@ impl World {
         let known = Registry::new([Registration::of::<Root>()]).unwrap().known::<Root>().unwrap();
         let policy = RetryPolicy::builder().jitter(0.0).initial_delay("5ms");
         let policy = match random.below(6) {
+            _ if change.is_some() => policy.max_attempts(3),
             0 => policy.max_attempts(3).on_retry(OnRetry::Resume),
             1 => policy.max_attempts(2).on_retry(OnRetry::Restart),
             _ => policy.max_attempts(3),
@@ -258,7 +259,10 @@ impl World {
             Happening::EndChild => self.end_child().await,
             Happening::Tell => {
                 let (task, ended) = self.ended.swap_remove(self.random.index(self.ended.len()));
-                self.processes.iter().for_each(|process| process.tell(task, &ended));
+                // Only the process that ended it knows at once; others look.
+                if !self.processes.is_empty() {
+                    self.processes[self.random.index(self.processes.len())].tell(task, &ended);
+                }
             }
             Happening::ClaimChildren => drop(self.claim_children().await),
             Happening::ClaimRoot => self.claim_root().await?,
@@ -371,6 +375,8 @@ impl World {
             self.program = self.change.take().map(|change| change.program).unwrap_or_else(|| self.program.clone());
             self.canon.clear();
             self.was_changed = true;
+            // What ended is not compared with the code; what is taken up again would be.
+            self.redrives_left = 0;
             self.report.adopted += 1;
         }
     }

@@ -1,7 +1,9 @@
-//! Every form that a durable function may have.
+//! Every form that a durable function may have; what it may not have is in `compile_fail`.
 
 use serde::{Deserialize, Serialize};
+use stent_executor::Stent;
 use stent_executor::prelude::*;
+use stent_testkit::memory::MemoryBackend;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Order {
@@ -69,8 +71,11 @@ async fn fulfil(ctx: Ctx, orders: Vec<Order>) -> Result<String> {
     Ok(format!("{count} {charged:?} {sum} {left:?} {first}"))
 }
 
-fn main() {
-    let registered = functions![nothing, charge, boxed, countdown, fulfil];
-    assert_eq!(registered.len(), 5);
-    let _ = fulfil(Vec::new()).queue("other").priority(3).delay("1s").max_duration("1h").dedup("key");
+#[tokio::test]
+async fn every_form_compiles_and_is_registered() {
+    let functions = functions![nothing, charge, boxed, countdown, fulfil];
+    let stent = Stent::builder(MemoryBackend::new()).functions(functions).build().await.unwrap();
+    let call = fulfil(Vec::new()).queue("other").tags(["gpu"]).priority(3).delay("1s").max_duration("1h").dedup("key");
+    stent.dispatch(call).await.unwrap();
+    stent.dispatch(boxed().max_duration(std::time::Duration::ZERO)).await.unwrap();
 }
