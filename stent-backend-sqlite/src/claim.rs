@@ -218,7 +218,8 @@ impl Asked {
         }
         self.keep_limits(connection, &chosen).await?;
         let rows: Vec<i64> = chosen.iter().map(|chosen| chosen.row).collect();
-        let query = sqlx::query(include_str!("../sql/claim/read.sql")).bind(to_json(CLAIM, &rows)?).bind(now.as_micros());
+        let query =
+            sqlx::query(include_str!("../sql/claim/read.sql")).bind(to_json(CLAIM, &rows)?).bind(now.as_micros());
         let rows = fetch_many(connection, query).await.during(CLAIM)?;
         let limited = chosen.iter().filter(|chosen| chosen.limited.is_some()).map(|chosen| chosen.row).collect();
         self.take(connection, now, &rows, &limited).await?;
@@ -272,7 +273,8 @@ impl Asked {
             .bind(until);
         let free: String = rows.fetch_one(connection).await.during(CLAIM)?;
         let free: Vec<(i64, i64, Option<i64>, String)> = serde_json::from_str(&free).map_err(unreadable)?;
-        let candidate = |(row, priority, due, id)| Candidate { row, order: (Reverse(priority), due, id), limited: None };
+        let candidate =
+            |(row, priority, due, id)| Candidate { row, order: (Reverse(priority), due, id), limited: None };
         Ok(free.into_iter().map(candidate).collect())
     }
 

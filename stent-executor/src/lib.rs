@@ -68,6 +68,23 @@ macro_rules! functions {
     };
 }
 
+/// Waits for all of several futures, as `tokio::join!` does, always polled in the order written: tokio's own begins with another one at every poll,
+/// which replays no less as long as the function itself awaits it, but not inside of an unordered stream (C-R8).
+#[macro_export]
+macro_rules! join {
+    ($($futures:tt)*) => {
+        $crate::__private::tokio::join! { biased; $($futures)* }
+    };
+}
+
+/// Waits for all of several futures or the first error, as `tokio::try_join!` does, always polled in the order written; see [`join`].
+#[macro_export]
+macro_rules! try_join {
+    ($($futures:tt)*) => {
+        $crate::__private::tokio::try_join! { biased; $($futures)* }
+    };
+}
+
 /// Waits for the first of several futures, as `tokio::select!` does, always in the order written: a random order would not replay (C-R8).
 #[macro_export]
 macro_rules! select {

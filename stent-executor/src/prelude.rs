@@ -1,3 +1,3 @@
 //! What writing durable functions takes: `use stent_executor::prelude::*;`.
 
-pub use crate::{Call, Ctx, ErrorClass, Failure, Result, durable, functions, select};
+pub use crate::{Call, Ctx, ErrorClass, Failure, Result, durable, functions, join, select, try_join};

@@ -29,7 +29,7 @@ async fn everything(ctx: Ctx, number: u64) -> Result<String> {
     let doubled = ctx.call(double(number)).await?;
     let word = ctx.step("word", || async { Ok::<_, Failure>(format!("<{doubled}>")) }).await?;
     ctx.sleep("1ms").await?;
-    let (left, right) = tokio::try_join!(ctx.call(double(1)), ctx.step("two", async || Ok::<_, Failure>(2_u64)))?;
+    let (left, right) = try_join!(ctx.call(double(1)), ctx.step("two", async || Ok::<_, Failure>(2_u64)))?;
     let mapped = ctx.map((0..10).map(double)).chunk(3).await?;
     let sum = ctx.map_fold((0..10).map(double), 0_u64, |sum, _, item| sum + item).chunk(4).await?;
     let first = select! {

@@ -83,7 +83,7 @@ async fn sequence(ctx: Ctx) -> Result<Vec<u64>> {
 
 #[durable(retry(max_attempts = 100))]
 async fn joined(ctx: Ctx) -> Result<Vec<u64>> {
-    let (a, b, c, d, e) = tokio::try_join!(
+    let (a, b, c, d, e) = try_join!(
         ctx.call(part("a".into())),
         ctx.step("b", || inline(&ctx, "b")),
         ctx.call(part("c".into())),

@@ -6,13 +6,13 @@ use stent_executor::prelude::*;
 use stent_testkit::memory::MemoryBackend;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Order {
+pub(crate) struct Order {
     id: u64,
 }
 
 #[derive(Debug, thiserror::Error, Serialize, Deserialize, ErrorClass)]
 #[error_class(serialize)]
-pub enum PaymentError {
+pub(crate) enum PaymentError {
     #[error("the gateway did not answer")]
     Timeout,
     #[error("declined: {0}")]
@@ -32,7 +32,7 @@ async fn nothing() -> Result<()> {
         on_retry = "resume"),
     max_concurrent = 10, max_duration = "2d", cached(ttl = "1h"), key = order.id
 )]
-pub async fn charge(mut ctx: Ctx, order: Order, mut cents: u64) -> Result<u64, PaymentError> {
+pub(crate) async fn charge(mut ctx: Ctx, order: Order, mut cents: u64) -> Result<u64, PaymentError> {
     ctx = ctx.clone();
     cents += 1;
     match (order.id, ctx.attempt()) {
@@ -63,7 +63,7 @@ async fn fulfil(ctx: Ctx, orders: Vec<Order>) -> Result<String> {
     let count = ctx.step("count", || async { Ok::<_, Failure>(orders.len()) }).await?;
     let charged = ctx.map(orders.iter().map(|order| charge(order.clone(), 2))).chunk(10).await?;
     let sum = ctx.map_fold(orders.into_iter().map(|order| charge(order, 3)), 0, |sum, _, cents| sum + cents).await?;
-    let (left, right) = tokio::try_join!(ctx.call(nothing()), ctx.call(boxed()))?;
+    let (left, right) = try_join!(ctx.call(nothing()), ctx.call(boxed()))?;
     let first = select! {
         value = ctx.call(countdown(right)) => value?,
         _ = ctx.sleep("1h") => 0,

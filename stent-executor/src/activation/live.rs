@@ -122,21 +122,19 @@ impl Driver {
     /// Polls the steps that were woken and the maps that were asked, through the function that holds them.
     pub(super) async fn drive_steps(&mut self) {
         self.driving = false;
-        let wakers: Vec<_> = {
+        let wakers = {
             let mut shared = self.activation.shared();
             let woken = |slot: &usize| {
                 let operation = &shared.operations[*slot];
                 operation.step.as_ref().is_some_and(|step| step.is_woken()) || operation.ask.is_some()
             };
             let slots: Vec<usize> = self.running.iter().chain(self.maps.keys()).copied().filter(woken).collect();
-            slots.into_iter().filter_map(|slot| shared.operations[slot].waker.take()).collect()
+            shared.drive(&slots)
         };
         if wakers.is_empty() {
             return;
         }
-        for waker in wakers {
-            self.activation.wake.wake(Some(waker));
-        }
+        self.activation.wake.wake(wakers);
         self.poll(Mode::Drive).await;
     }
 

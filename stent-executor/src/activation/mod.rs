@@ -32,7 +32,7 @@ use stent_core::task::{End, Resume};
 use stent_core::{Failure, Fingerprint, Payload, TaskId};
 use tokio::sync::watch;
 
-pub(crate) use operation::{Answer, Ask, Given, Mode, Phase, Request, Shared, StepEvent};
+pub(crate) use operation::{Answer, Ask, Given, Mode, Operation, Phase, Request, Shared, StepEvent};
 pub(crate) use poll::{RootWake, StepWake, panicked};
 pub(crate) use residence::{Divergences, Residents};
 

@@ -99,6 +99,8 @@ pub(crate) struct Operation {
     pub(crate) given: Option<Given>,
     /// Whom to wake when something is given to it or asked of it.
     pub(crate) waker: Option<Waker>,
+    /// It is behind a combinator with wakers of its own, which polls what was woken, in the order of the wakes: `FuturesUnordered`.
+    pub(crate) is_queued: bool,
     /// Of a step: its own wakes.
     pub(crate) step: Option<Arc<StepWake>>,
     /// Of a map: what the driver asks its future to do.
@@ -174,6 +176,8 @@ pub(crate) struct Shared {
     pub(crate) operations: Vec<Operation>,
     /// The slots whose outcomes are awaited.
     pub(crate) open: BTreeSet<usize>,
+    /// The steps and maps among them: the driver has them polled between turns, too.
+    driven: BTreeSet<usize>,
     /// Operations polled first since the driver last looked.
     pub(crate) made: Vec<usize>,
     /// Operations dropped since the driver last looked.
@@ -198,6 +202,7 @@ impl Shared {
             draws: 0,
             operations: Vec::new(),
             open: BTreeSet::new(),
+            driven: BTreeSet::new(),
             made: Vec::new(),
             dropped: Vec::new(),
             steps: Vec::new(),
@@ -226,32 +231,54 @@ impl Shared {
             phase: Phase::Outstanding,
             given: None,
             waker: None,
+            is_queued: false,
             step: None,
             ask: None,
             answer: None,
         });
         self.made.push(slot);
         self.open.insert(slot);
+        if matches!(kind, OperationKind::Step | OperationKind::Map) {
+            self.driven.insert(slot);
+        }
         slot
     }
 
-    /// Opens the next turn with this outcome; the caller wakes the returned waker and polls.
-    pub(crate) fn give(&mut self, slot: usize, mut given: Given, at: Timestamp) -> Option<Waker> {
+    /// Opens the next turn with this outcome; the caller wakes the returned wakers, in their order, and polls.
+    pub(crate) fn give(&mut self, slot: usize, mut given: Given, at: Timestamp) -> Vec<Waker> {
         self.turn += 1;
         self.now = self.now.max(at);
         self.draws = 0;
         if let Given::Failed(failure) = &mut given {
             failure.give(GivenBy { slot, turn: self.turn });
         }
+        let all_queued = self.driven.iter().any(|slot| self.operations[*slot].is_queued);
+        let wakers = self.take_wakers(&[slot], all_queued);
         self.close(slot, Phase::Given);
-        let operation = &mut self.operations[slot];
-        operation.given = Some(given);
-        operation.waker.take()
+        self.operations[slot].given = Some(given);
+        wakers
+    }
+
+    /// The wakers of steps and maps that are to go on; none if they were woken before and are not polled at this time.
+    pub(crate) fn drive(&mut self, slots: &[usize]) -> Vec<Waker> {
+        let woken = |slot: &&usize| self.operations[**slot].waker.is_some();
+        let woken: Vec<usize> = slots.iter().filter(woken).copied().collect();
+        let all_queued = woken.iter().any(|slot| self.operations[*slot].is_queued);
+        self.take_wakers(&woken, all_queued)
+    }
+
+    /// When the code of a step wakes is in no journal. What a queue yields must not hang on it: so as long as a step or map is behind a queue,
+    /// all that is behind one is woken whenever anything is, in the order of making.
+    fn take_wakers(&mut self, slots: &[usize], all_queued: bool) -> Vec<Waker> {
+        let queued = self.open.iter().copied().filter(|slot| all_queued && self.operations[*slot].is_queued);
+        let slots: BTreeSet<usize> = queued.chain(slots.iter().copied()).collect();
+        slots.into_iter().filter_map(|slot| self.operations[slot].waker.take()).collect()
     }
 
     /// The operation's outcome is awaited no more.
     pub(crate) fn close(&mut self, slot: usize, phase: Phase) {
         self.open.remove(&slot);
+        self.driven.remove(&slot);
         self.operations[slot].phase = phase;
     }
 }

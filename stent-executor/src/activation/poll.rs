@@ -24,13 +24,11 @@ pub(crate) struct RootWake {
 }
 
 impl RootWake {
-    /// Wakes an operation's future without taking that for a wake from outside.
-    pub(crate) fn wake(&self, waker: Option<Waker>) {
-        if let Some(waker) = waker {
-            let before = self.expected.swap(true, Ordering::SeqCst);
-            waker.wake();
-            self.expected.store(before, Ordering::SeqCst);
-        }
+    /// Wakes operations' futures without taking that for a wake from outside.
+    pub(crate) fn wake(&self, wakers: Vec<Waker>) {
+        let before = self.expected.swap(true, Ordering::SeqCst);
+        wakers.into_iter().for_each(Waker::wake);
+        self.expected.store(before, Ordering::SeqCst);
     }
 
     /// True if something outside of the context woke the function since this was last asked.

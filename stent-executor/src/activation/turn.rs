@@ -142,8 +142,8 @@ impl Driver {
 
     /// Gives an outcome: it opens the next turn.
     pub(super) async fn give(&mut self, slot: usize, given: Given, at: Timestamp) {
-        let waker = self.activation.shared().give(slot, given, at);
-        self.activation.wake.wake(waker);
+        let wakers = self.activation.shared().give(slot, given, at);
+        self.activation.wake.wake(wakers);
         self.open_turn();
         self.poll(Mode::Turn).await;
     }

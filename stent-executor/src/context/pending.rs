@@ -7,7 +7,7 @@ use stent_core::Failure;
 use stent_core::operation::{OperationKey, OperationKind};
 use stent_core::retry::ErrorClass;
 
-use crate::activation::{Activation, Given, Phase, Request};
+use crate::activation::{Activation, Given, Operation, Phase, Request};
 
 /// An operation's future, without the type of its outcome.
 pub(crate) struct Pending {
@@ -96,7 +96,7 @@ impl Pending {
                     return Poll::Ready(Given::Failed(out_of_place(kind, place)));
                 }
                 let slot = shared.make(kind, name, key, created, request);
-                shared.operations[slot].waker = Some(cx.waker().clone());
+                self.wait(&mut shared.operations[slot], cx);
                 drop(shared);
                 self.stage = Stage::Made(slot);
                 Poll::Pending
@@ -107,13 +107,18 @@ impl Pending {
                 if let Some(given) = operation.given.take() {
                     return Poll::Ready(given);
                 }
-                operation.waker = Some(cx.waker().clone());
+                self.wait(operation, cx);
                 drop(shared);
                 self.stage = Stage::Made(slot);
                 Poll::Pending
             }
             Stage::Done => Poll::Pending,
         }
+    }
+
+    fn wait(&self, operation: &mut Operation, cx: &Context<'_>) {
+        operation.is_queued = cx.waker().data() != Arc::as_ptr(&self.activation.wake).cast();
+        operation.waker = Some(cx.waker().clone());
     }
 }
 

@@ -100,7 +100,9 @@ impl<T: Serialize + DeserializeOwned> Future for StepOperation<'_, T> {
                 Poll::Ready(codec::decode(codec, &value).map_err(|error| codec::corrupt(&error)))
             }
             Poll::Ready(Given::Failed(failure)) => Poll::Ready(Err(failure)),
-            Poll::Ready(Given::Elapsed | Given::Done | Given::Absorb(_)) => Poll::Ready(Err(invalid("a step has no timeout"))),
+            Poll::Ready(Given::Elapsed | Given::Done | Given::Absorb(_)) => {
+                Poll::Ready(Err(invalid("a step has no timeout")))
+            }
         }
     }
 }

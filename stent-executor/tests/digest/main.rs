@@ -1,5 +1,7 @@
 //! The example `digest` as its user meets it: run, killed, stopped, started twice, given bad input.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
+
 mod bad_input;
 mod program;
 mod random;

@@ -347,7 +347,7 @@ fn digest(failure: &Failure) -> u64 {
 
 /// All results; or the first failure, at once or when all have ended. Two are joined by the macros that everybody uses, in the order
 /// written: where a stream is not polled for some turns, two outcomes may wait in a join at once, and which goes on first must not
-/// hang on how often it was polled.
+/// hang on how often it was polled before.
 async fn join(mut parts: Vec<Running<'_>>, fails_fast: bool, backwards: bool) -> Result<u64, Failure> {
     if parts.len() == 2 && !backwards {
         let (one, other) = (parts.remove(0), parts.remove(0));

@@ -142,7 +142,7 @@ impl Process {
         let log = self.probe.log();
         let Some(ctx) = &log.ctx else { return Vec::new() };
         let shared = ctx.activation().shared();
-        let done = |(slot, operation): (usize, &crate::activation::operation::Operation)| Done {
+        let done = |(slot, operation): (usize, &crate::activation::Operation)| Done {
             id: operation.id.clone(),
             phase: operation.phase,
             argument: log.arguments.get(&slot).copied().unwrap_or_default(),

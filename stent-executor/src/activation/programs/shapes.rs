@@ -1,7 +1,7 @@
 //! Programs in which a fault of the driver was found once, each run in many ways.
 
-use super::program::{Action, MapKind, Program};
 use super::number;
+use super::program::{Action, MapKind, Program};
 use super::world::{Change, World};
 
 fn step(name: u64) -> Program {
@@ -48,6 +48,12 @@ fn of_two_waits_for_a_signal_the_one_that_gets_none_waits_on() {
 #[test]
 fn a_step_that_is_not_polled_for_some_turns_goes_on() {
     in_many_ways(&stream(step(1), step(2)), None);
+}
+
+/// C-R4
+#[test]
+fn what_a_stream_yields_first_does_not_hang_on_when_its_steps_woke() {
+    in_many_ways(&stream(join(vec![call(None), step(1)]), step(2)), None);
 }
 
 /// C-M5
