@@ -78,6 +78,8 @@ impl Database {
             busy_timeout: options.busy_timeout,
         };
         let found = if is_empty { 0 } else { database.look().await? };
+        // SQLite would open it to read alone, make files beside it, and fail at the first write.
+        may_write(&database.path).map_err(|error| unusable(&database.path, &error))?;
         if found < migrate::LATEST {
             if !options.migrate {
                 return Err(migrate::mismatch(OPEN, found));
@@ -93,8 +95,30 @@ impl Database {
     }
 
     /// The schema's version. A connection that only reads finds it, so that another program's file stays as it is.
+    ///
+    /// Where nobody has the file open, and nobody died over it, it is read as if nothing could change it: any other connection to a
+    /// database in WAL mode makes a WAL and an index of it, and one that only reads cannot take them away again.
     async fn look(&self) -> Result<u32, BackendError> {
-        let options = self.options().read_only(true);
+        if self.is_at_rest() {
+            let found = self.look_by(self.options().read_only(true).immutable(true)).await;
+            // Unless somebody came meanwhile, and the look fell among his writes.
+            if self.is_at_rest() {
+                return found;
+            }
+        }
+        self.look_by(self.options().read_only(true)).await
+    }
+
+    /// True if no WAL and no journal stand beside the file.
+    fn is_at_rest(&self) -> bool {
+        ["-wal", "-journal"].iter().all(|suffix| {
+            let mut beside = self.path.clone().into_os_string();
+            beside.push(suffix);
+            !Path::new(&beside).exists()
+        })
+    }
+
+    async fn look_by(&self, options: SqliteConnectOptions) -> Result<u32, BackendError> {
         let mut connection = options.connect().await.map_err(|error| self.name(trouble(OPEN, error)))?;
         let found = migrate::look(&mut connection, OPEN).await.map_err(|error| self.name(error));
         close(connection).await;
@@ -239,6 +263,21 @@ fn find_or_make(path: &Path, create: bool) -> Result<bool, BackendError> {
             }
         }
         Err(error) => Err(unusable(path, &error)),
+    }
+}
+
+/// Whether the file may be written, asked without opening it.
+#[cfg(unix)]
+fn may_write(path: &Path) -> io::Result<()> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    Ok(accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS)?)
+}
+
+#[cfg(not(unix))]
+fn may_write(path: &Path) -> io::Result<()> {
+    match fs::metadata(path)?.permissions().readonly() {
+        true => Err(io::ErrorKind::PermissionDenied.into()),
+        false => Ok(()),
     }
 }
 

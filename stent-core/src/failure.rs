@@ -17,7 +17,14 @@ use crate::retry::ErrorClass;
 /// alone or as a source of another error, keeps its origin: that is how one root cause makes one dead letter (C-Y5).
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Failure(Box<FailureRecord>);
+pub struct Failure(Box<Outer>);
+
+/// What a failure derefs to. Its record is its source, so that an error that is transparent over a failure has the record in its sources, too.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Outer {
+    record: FailureRecord,
+}
 
 /// The contents of a [`Failure`]; what it derefs to, found in the source chain of errors that wrap one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -73,10 +80,14 @@ pub struct GivenBy {
 }
 
 impl Failure {
+    fn of(record: FailureRecord) -> Self {
+        Self(Box::new(Outer { record }))
+    }
+
     /// A failure of this class and text.
     #[must_use]
     pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
-        Self(Box::new(FailureRecord {
+        Self::of(FailureRecord {
             class,
             message: cut(message.into()),
             chain: Vec::new(),
@@ -84,7 +95,7 @@ impl Failure {
             item: None,
             origin: None,
             given_by: None,
-        }))
+        })
     }
 
     /// A failure from an error whose class is given.
@@ -95,10 +106,14 @@ impl Failure {
         let mut failure = Self::new(class, error.to_string());
         let mut source = error.source();
         while let Some(cause) = source {
-            if let Some(record) = cause.downcast_ref::<FailureRecord>() {
-                failure.0.origin.clone_from(&record.origin);
-                failure.0.given_by = record.given_by;
-                failure.push_cause(record.to_string());
+            if let Some(record) = record_of(cause) {
+                failure.0.record.origin.clone_from(&record.origin);
+                failure.0.record.given_by = record.given_by;
+                failure.0.record.item = record.item;
+                // A transparent error has the failure's own text.
+                if record.message != failure.0.record.message {
+                    failure.push_cause(record.to_string());
+                }
                 record.chain.iter().cloned().for_each(|text| failure.push_cause(text));
                 break;
             }
@@ -111,54 +126,54 @@ impl Failure {
     /// Adds the error itself, so that it comes back typed by [`Failure::details`].
     #[must_use]
     pub fn with_details(mut self, details: Option<serde_json::Value>) -> Self {
-        self.0.details = details;
+        self.0.record.details = details;
         self
     }
 
     /// Sets where the failure began, unless it is known.
     pub fn begin_at(&mut self, origin: Origin) {
-        self.0.origin.get_or_insert(origin);
+        self.0.record.origin.get_or_insert(origin);
     }
 
     /// Notes which operation gave this failure to the running function.
     pub fn give(&mut self, by: GivenBy) {
-        self.0.given_by = Some(by);
+        self.0.record.given_by = Some(by);
     }
 
     /// Notes which item of a map failed.
     #[must_use]
     pub fn of_item(mut self, index: u32) -> Self {
-        self.0.item = Some(index);
+        self.0.record.item = Some(index);
         self
     }
 
     /// The failure's class.
     #[must_use]
     pub fn class(&self) -> &ErrorClass {
-        &self.0.class
+        &self.0.record.class
     }
 
     /// The failure's text.
     #[must_use]
     pub fn message(&self) -> &str {
-        &self.0.message
+        &self.0.record.message
     }
 
     /// The error as a value of its type, if it serialises and `T` reads it.
     #[must_use]
     pub fn details<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
-        self.0.details.as_ref().and_then(|value| T::deserialize(value).ok())
+        self.0.record.details.as_ref().and_then(|value| T::deserialize(value).ok())
     }
 
     /// All of it.
     #[must_use]
     pub fn record(&self) -> &FailureRecord {
-        &self.0
+        &self.0.record
     }
 
     fn push_cause(&mut self, text: String) {
-        if self.0.chain.len() < limits::CAUSES {
-            self.0.chain.push(cut(text));
+        if self.0.record.chain.len() < limits::CAUSES {
+            self.0.record.chain.push(cut(text));
         }
     }
 }
@@ -185,23 +200,40 @@ impl fmt::Display for FailureRecord {
 
 impl Error for FailureRecord {}
 
+impl fmt::Display for Outer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.record, f)
+    }
+}
+
+impl Error for Outer {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.record)
+    }
+}
+
+/// The record of an error that is a failure's.
+fn record_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a FailureRecord> {
+    error.downcast_ref::<FailureRecord>().or_else(|| error.downcast_ref::<Outer>().map(|outer| &outer.record))
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
+        fmt::Display::fmt(&self.0.record, f)
     }
 }
 
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.0.class, self.0.message)?;
-        self.0.chain.iter().try_for_each(|cause| write!(f, "\n  caused by: {cause}"))
+        write!(f, "{}: {}", self.0.record.class, self.0.record.message)?;
+        self.0.record.chain.iter().try_for_each(|cause| write!(f, "\n  caused by: {cause}"))
     }
 }
 
 /// Compares what is stored.
 impl PartialEq for Failure {
     fn eq(&self, other: &Self) -> bool {
-        let (a, b) = (&self.0, &other.0);
+        let (a, b) = (&self.0.record, &other.0.record);
         (&a.class, &a.message, &a.chain, &a.details, &a.item, &a.origin)
             == (&b.class, &b.message, &b.chain, &b.details, &b.item, &b.origin)
     }
@@ -223,8 +255,8 @@ impl AsRef<dyn Error + Send + Sync + 'static> for Failure {
 
 impl<E: Error + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        if let Some(record) = (&error as &(dyn Error + 'static)).downcast_ref::<FailureRecord>() {
-            return Self(Box::new(record.clone()));
+        if let Some(record) = record_of(&error) {
+            return Self::of(record.clone());
         }
         Self::from_error(ErrorClass::of::<E>(), &error)
     }
@@ -246,9 +278,9 @@ impl IntoFailure for Failure {
 impl<E: Into<Box<dyn Error + Send + Sync>>> IntoFailure for E {
     fn into_failure(self) -> Failure {
         let error: Box<dyn Error + Send + Sync> = self.into();
-        match error.downcast::<FailureRecord>() {
-            Ok(record) => Failure(record),
-            Err(error) => Failure::from_error(ErrorClass::of::<E>(), &*error),
+        match record_of(&*error) {
+            Some(record) => Failure::of(record.clone()),
+            None => Failure::from_error(ErrorClass::of::<E>(), &*error),
         }
     }
 }
@@ -266,6 +298,10 @@ mod tests {
         #[error("no room: {0}")]
         Room(#[from] Failure),
     }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error(transparent)]
+    struct Transparent(#[from] Failure);
 
     fn io() -> std::io::Error {
         std::io::Error::other("cable cut")
@@ -290,10 +326,12 @@ mod tests {
         cause.give(GivenBy { slot: 1, turn: 4 });
 
         let same: Failure = (|| -> Result<(), Failure> { Err(cause.clone())? })().unwrap_err();
-        let wrapped = Failure::from(Booking::from(cause));
+        let wrapped = Failure::from(Booking::from(cause.clone()));
+        let transparent = Failure::from(Transparent::from(cause));
         assert_eq!(same.class().as_str(), "PaymentError");
         assert_eq!(wrapped.class().as_str(), "Booking");
-        for failure in [same, wrapped] {
+        assert_eq!(transparent.record().chain, ["cable cut"]);
+        for failure in [same, wrapped, transparent] {
             assert_eq!(failure.record().origin, Some(origin.clone()));
             assert_eq!(failure.record().given_by, Some(GivenBy { slot: 1, turn: 4 }));
         }

@@ -151,6 +151,7 @@ fn canonical_number(number: &serde_json::Number) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     fn print_of(value: &Value) -> Fingerprint {
@@ -177,6 +178,63 @@ mod tests {
             for other in &values[at + 1..] {
                 assert_ne!(print_of(one), print_of(other), "{one} {other}");
             }
+        }
+    }
+
+    /// Any JSON of finite numbers.
+    fn values() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>()
+                .prop_filter("JSON has finite numbers alone", |number| number.is_finite())
+                .prop_map(Value::from),
+            ".{0,12}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 64, 8, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
+                prop::collection::btree_map(".{0,6}", inner, 0..8)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded_to_the_last_bit(value in values()) {
+            let stored = encode(&JsonCodec, usize::MAX, &value).unwrap();
+            prop_assert_eq!(decode::<Value>(&JsonCodec, &stored).unwrap(), value);
+        }
+
+        /// C-K1
+        #[test]
+        fn a_recorded_input_has_the_fingerprint_of_the_input(value in values()) {
+            let stored = encode(&JsonCodec, usize::MAX, &value).unwrap();
+            let read: Value = decode(&JsonCodec, &stored).unwrap();
+            prop_assert_eq!(print_of(&read), print_of(&value));
+        }
+
+        /// C-K1
+        #[test]
+        fn different_values_have_different_fingerprints(one in values(), other in values()) {
+            let alike = canonical_text(&one) == canonical_text(&other);
+            prop_assert_eq!(print_of(&one) == print_of(&other), alike);
+        }
+    }
+
+    /// What the fingerprint goes by, as text.
+    fn canonical_text(value: &Value) -> String {
+        match value {
+            Value::Number(number) => canonical_number(number),
+            Value::Array(items) => format!("{:?}", items.iter().map(canonical_text).collect::<Vec<_>>()),
+            Value::Object(fields) => {
+                let fields: std::collections::BTreeMap<_, _> =
+                    fields.iter().map(|(name, value)| (name, canonical_text(value))).collect();
+                format!("{fields:?}")
+            }
+            other => other.to_string(),
         }
     }
 

@@ -3,6 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+/// More than there are cores: a small file is read faster than the database has committed its sum, and while it commits those of many
+/// files at once, others are read.
+const CONCURRENCY: usize = 64;
+
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
 Digests all files below a directory: SHA-256 of each, identical files, and one
@@ -15,7 +19,7 @@ Usage: digest DIR [--db FILE] [--concurrency N] [--sums FILE] [--json]
   --db FILE         the database; digest.db in the current directory if not
                     given. It is made if it is missing. One job at a time: a job
                     that is not finished must be finished first, or use another
-  --concurrency N   files that are read at once, 1 to 256; 4 a core if not given
+  --concurrency N   files in hand at once, 1 to 256; 64 if not given
   --sums FILE       also write the sum of every file, as sha256sum does, sorted
   --json            print the report as JSON
   --ledger FILE     append the name of every file that is read, for tests
@@ -40,7 +44,7 @@ pub(crate) enum Asked {
 pub(crate) struct Arguments {
     pub(crate) directory: PathBuf,
     pub(crate) db: PathBuf,
-    pub(crate) concurrency: Option<usize>,
+    pub(crate) concurrency: usize,
     pub(crate) sums: Option<PathBuf>,
     pub(crate) ledger: Option<PathBuf>,
     pub(crate) is_json: bool,
@@ -49,7 +53,7 @@ pub(crate) struct Arguments {
 /// Reads the arguments; the error says in one line what is wrong.
 pub(crate) fn read(arguments: impl Iterator<Item = OsString>) -> Result<Asked, String> {
     let (mut arguments, mut directory) = (arguments, None);
-    let (mut db, mut concurrency, mut sums, mut ledger, mut is_json) = (None, None, None, None, false);
+    let (mut db, mut concurrency, mut sums, mut ledger, mut is_json) = (None, CONCURRENCY, None, None, false);
     let mut only_names = false;
     while let Some(argument) = arguments.next() {
         let mut value = |name: &str| arguments.next().ok_or(format!("{name} needs a value; see --help"));
@@ -60,7 +64,7 @@ pub(crate) fn read(arguments: impl Iterator<Item = OsString>) -> Result<Asked, S
             Some("--sums") => sums = Some(value("--sums")?.into()),
             Some("--ledger") => ledger = Some(value("--ledger")?.into()),
             Some("--json") => is_json = true,
-            Some("--concurrency") => concurrency = Some(count(&value("--concurrency")?)?),
+            Some("--concurrency") => concurrency = count(&value("--concurrency")?)?,
             Some(option) if option.starts_with('-') => return Err(format!("unknown option {option}; see --help")),
             _ if directory.is_some() => return Err("one directory at a time; see --help".into()),
             _ => directory = Some(argument.into()),

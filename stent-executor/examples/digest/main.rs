@@ -13,15 +13,15 @@ mod report;
 mod start;
 mod sum;
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use stent_executor::{ExecutionError, Worker};
+use stent_executor::Worker;
 
 use arguments::{Arguments, Asked};
 use print::Run;
 use progress::Progress;
-use report::Report;
 use start::{Job, Trouble};
 
 /// `EX_TEMPFAIL` of `sysexits.h`: not done, but the same again goes on.
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     let arguments = match arguments::read(std::env::args_os().skip(1)) {
         Ok(Asked::Job(arguments)) => arguments,
         Ok(Asked::Help) => {
-            print!("{}", arguments::HELP);
+            show(arguments::HELP);
             return ExitCode::SUCCESS;
         }
         Err(text) => return Trouble::usage(text).tell(),
@@ -55,46 +55,44 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, Trouble> {
         eprintln!("resuming job {}: {}", execution.id(), before.words());
     }
     let worker = job.work(arguments.concurrency).await?;
-    let result = tokio::select! {
-        result = execution.result() => Some(result),
-        () = progress::show(backend, execution.id(), before) => None,
+    tokio::select! {
+        // Asked for again below.
+        _ = execution.result() => {}
+        () = progress::show(backend, execution.id(), before) => {}
         () = stop_asked() => {
             eprintln!("stopping: files that are being read are finished first; once more stops at once");
-            stop(&worker).await
         }
-    };
-    let _ = worker.drain().await;
-    let result = match result {
-        Some(result) => result,
-        // It may have ended while the worker stopped.
-        None => execution.wait("1ms").await,
-    };
-    let code = match result {
-        Ok(report) => {
-            let run = Run { execution: execution.id(), resumed: *resumed, time: began.elapsed() };
-            print!("{}", if arguments.is_json { print::json(&report, &run) } else { print::text(&report, &run) });
+    }
+    stop(&worker).await;
+    // A job may have ended while the worker stopped.
+    let code = if execution.status().await?.is_final() {
+        let run = Run { execution: execution.id(), resumed: *resumed, time: began.elapsed() };
+        execution.result().await.map_err(Trouble::from).map(|report| {
+            show(&if arguments.is_json { print::json(&report, &run) } else { print::text(&report, &run) });
             ExitCode::SUCCESS
-        }
-        Err(ExecutionError::Elapsed) => {
-            let now = Progress::read(backend, execution.id()).await.unwrap_or(before);
-            eprintln!("stopped: {}; the same command goes on", now.words());
-            ExitCode::from(STOPPED)
-        }
-        Err(error) => return Err(Trouble::of_job(&error)),
+        })
+    } else {
+        let now = Progress::read(backend, execution.id()).await?;
+        eprintln!("stopped: {}; the same command goes on", now.words());
+        Ok(ExitCode::from(STOPPED))
     };
     backend.close().await;
-    Ok(code)
+    code
+}
+
+/// Prints; that nobody reads it to its end is no trouble.
+fn show(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// Lets the worker finish what it is at, or stops it at once if that is asked for.
-async fn stop(worker: &Worker) -> Option<Result<Report, ExecutionError>> {
+async fn stop(worker: &Worker) {
     tokio::select! {
         _ = worker.drain() => {}
         () = stop_asked() => {
             let _ = worker.stop().await;
         }
     }
-    None
 }
 
 /// Waits for Ctrl-C or SIGTERM.

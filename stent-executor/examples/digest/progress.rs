@@ -58,12 +58,13 @@ pub(crate) async fn show(backend: &dyn Backend, execution: ExecutionId, before: 
         look.tick().await;
         // An outage is the worker's to wait for; what is shown meanwhile is the last that was known.
         let Ok(now) = Progress::read(backend, execution).await else { continue };
+        let rate = rate(now.done.saturating_sub(before.done), started.elapsed());
+        let read = format!("{}, {rate:.0} files/s", bytes(now.bytes));
         if let Some(bar) = &bar {
-            bar.set(now);
+            bar.set(now, read);
         } else if printed.elapsed() >= LINE {
             printed = Instant::now();
-            let rate = rate(now.done.saturating_sub(before.done), started.elapsed());
-            eprintln!("{}, {}, {rate:.0} files/s", now.words(), bytes(now.bytes));
+            eprintln!("{}, {read}", now.words());
         }
     }
 }
@@ -80,18 +81,22 @@ struct Bar(ProgressBar);
 impl Bar {
     fn new(before: Progress) -> Self {
         let bar = ProgressBar::no_length().with_position(before.done);
-        bar.set_style(style("listing the directory: {msg}"));
+        bar.set_style(style("listing the directory, {msg}"));
         Self(bar)
     }
 
-    fn set(&self, now: Progress) {
-        if now.is_listed && self.0.length().is_none() {
-            self.0.set_style(style("{wide_bar} {pos}/{len} files  {msg}  {per_sec}  {eta}"));
+    fn set(&self, now: Progress, read: String) {
+        if !now.is_listed {
+            self.0.set_message(format!("{} files", number(now.found)));
+            return;
+        }
+        self.0.set_message(read);
+        if self.0.length().is_none() {
+            self.0.set_style(style("{wide_bar} {human_pos} of {human_len} files, {msg}, {eta} left"));
             self.0.set_length(now.found);
             self.0.reset_eta();
         }
         self.0.set_position(now.done);
-        self.0.set_message(if now.is_listed { bytes(now.bytes) } else { number(now.found) });
     }
 }
 

@@ -56,13 +56,9 @@ pub(crate) async fn open(arguments: &Arguments) -> Result<Job, Trouble> {
 
 impl Job {
     /// Starts to work on it.
-    pub(crate) async fn work(&self, concurrency: Option<usize>) -> Result<Worker, Trouble> {
+    pub(crate) async fn work(&self, concurrency: usize) -> Result<Worker, Trouble> {
         // The job's own task writes once a chunk; that the program is killed again and again is no fault of it.
-        let worker = self.stent.worker().max_deliveries(1_000).drain_grace("10s");
-        let worker = match concurrency {
-            Some(files) => worker.concurrency(files),
-            None => worker,
-        };
+        let worker = self.stent.worker().concurrency(concurrency).max_deliveries(1_000).drain_grace("10s");
         Ok(worker.start().await?)
     }
 }
@@ -142,14 +138,6 @@ impl Trouble {
         Self { code: 1, text }
     }
 
-    /// How the job ended, if not well.
-    pub(crate) fn of_job(error: &ExecutionError) -> Self {
-        match error {
-            ExecutionError::Backend(error) => error.clone().into(),
-            error => Self::job(format!("{error}; the same command tries again what it failed with")),
-        }
-    }
-
     /// The database cannot be opened.
     fn of_store(error: &BackendError, path: &Path) -> Self {
         let text = error.to_string();
@@ -172,6 +160,15 @@ impl Trouble {
 impl From<BackendError> for Trouble {
     fn from(error: BackendError) -> Self {
         Self { code: 4, text: error.to_string() }
+    }
+}
+
+impl From<ExecutionError> for Trouble {
+    fn from(error: ExecutionError) -> Self {
+        match error {
+            ExecutionError::Backend(error) => error.into(),
+            error => Self::job(format!("{error}; the same command tries again what it failed with")),
+        }
     }
 }
 

@@ -54,7 +54,7 @@ impl Driver {
     /// From where the task could go on: before the turn that was given the failure, if nothing was made in or after that turn.
     fn resume(&self, failure: &Failure) -> Resume {
         let Some(by) = failure.record().given_by else {
-            return Resume::At(ResumePoint::default());
+            return Resume::At(self.journals_end());
         };
         let shared = self.activation.shared();
         let Some(operation) = shared.operations.get(by.slot) else {
@@ -72,6 +72,18 @@ impl Driver {
             _ => None,
         };
         Resume::At(ResumePoint { turn: Some(by.turn), operation: Some(operation.id.clone()), child })
+    }
+}
+
+impl Driver {
+    /// The point after the last turn that did something: the turn in which the code failed by itself is made anew, by code that may have
+    /// been mended, unless it has done something already.
+    fn journals_end(&self) -> ResumePoint {
+        let shared = self.activation.shared();
+        let did = shared.operations.iter().rev().any(|operation| operation.id.turn >= shared.turn)
+            || self.queue.changed().is_some_and(|turn| turn >= shared.turn);
+        let turn = Some(shared.turn).filter(|turn| *turn > 0 && !did);
+        ResumePoint { turn, operation: None, child: None }
     }
 }
 

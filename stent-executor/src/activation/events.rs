@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use stent_core::backend::Watch;
 use stent_core::commit::TurnCommit;
 use stent_core::operation::OperationKind;
@@ -140,6 +140,15 @@ impl Driver {
                 _ => {}
             }
         }
+    }
+
+    /// Takes in what has come from the store and the clock, without waiting.
+    pub(super) fn take_what_came(&mut self) -> Result<(), Stop> {
+        while let Some(Some(happening)) = self.work.next().now_or_never() {
+            self.happened(happening)?;
+        }
+        self.timers_due(self.activation.engine.clock.now());
+        Ok(())
     }
 
     /// One thing that comes: from the store, the function, the watches.

@@ -58,11 +58,10 @@ pub(crate) struct Recorded {
 }
 
 impl Recorded {
-    /// Sorts a loaded journal. `today` gives the present name of a renamed function.
-    pub(crate) fn new(loaded: LoadedJournal, today: impl Fn(&OperationId) -> OperationId) -> Self {
+    /// Sorts a loaded journal.
+    pub(crate) fn new(loaded: LoadedJournal) -> Self {
         let mut recorded = Self::default();
-        for mut child in loaded.children {
-            child.operation = today(&child.operation);
+        for child in loaded.children {
             let operation = child.operation.clone();
             recorded.reached(operation.turn);
             recorded.made.entry(operation.turn).or_default().insert(operation.clone());
@@ -74,21 +73,19 @@ impl Recorded {
             if entry.body == EntryBody::Variables {
                 recorded.last_change = recorded.last_change.max(Some(entry.turn));
             }
-            recorded.take_in(entry.body, entry.at, &today);
+            recorded.take_in(entry.body, entry.at);
         }
         recorded
     }
 
-    fn take_in(&mut self, body: EntryBody, at: Timestamp, today: &impl Fn(&OperationId) -> OperationId) {
+    fn take_in(&mut self, body: EntryBody, at: Timestamp) {
         match body {
             EntryBody::Made(operation, made) => {
-                let operation = today(&operation);
                 self.reached(operation.turn);
                 self.made.entry(operation.turn).or_default().insert(operation.clone());
                 self.details.insert(operation, made);
             }
             EntryBody::Outcome(operation, outcome) => {
-                let operation = today(&operation);
                 if !operation.kind.is_recorded_when_made() {
                     self.ended.entry(operation.turn).or_default().insert(operation.clone());
                 } else if operation.kind == OperationKind::Dispatch {
@@ -98,10 +95,10 @@ impl Recorded {
                 self.outcomes.insert(operation, (outcome, at));
             }
             EntryBody::Order(operation) => {
-                self.stream.push_back(StreamItem { operation: today(&operation), is_order: true });
+                self.stream.push_back(StreamItem { operation, is_order: true });
             }
             EntryBody::Chunk { map, closed, state } => {
-                self.chunks.insert(today(&map), ClosedChunks { closed, state });
+                self.chunks.insert(map, ClosedChunks { closed, state });
             }
             EntryBody::Note(_) | EntryBody::Variables => {}
         }

@@ -36,7 +36,17 @@ impl Driver {
             self.start_steps();
             if self.driving || self.activation.wake.take_steps() {
                 self.drive_steps().await;
-                continue;
+                // What the function did meanwhile belongs to this turn. A step that wakes itself keeps nothing else from going on.
+                if self.activation.shared().has_more() {
+                    self.end_turn()?;
+                }
+                self.take_what_came()?;
+                tokio::task::yield_now().await;
+                self.collect();
+                if self.returned.is_some() {
+                    continue;
+                }
+                self.advance_maps()?;
             }
             self.send();
             self.start_reads();
@@ -47,6 +57,9 @@ impl Driver {
                 // The same turn goes on: its outcome was not one that the journal knows.
                 self.poll(Mode::Turn).await;
                 self.end_turn()?;
+                continue;
+            }
+            if self.driving {
                 continue;
             }
             if let Some(left) = self.wait().await? {
@@ -73,6 +86,7 @@ impl Driver {
         }
         for event in steps {
             match event {
+                StepEvent::Ended(slot, _) | StepEvent::RetryAt(slot, _) if !self.is_open(slot) => {}
                 StepEvent::Ended(slot, outcome) => self.own_outcome(slot, outcome),
                 StepEvent::RetryAt(slot, at) => {
                     self.running.remove(&slot);
@@ -81,6 +95,10 @@ impl Driver {
                 }
             }
         }
+    }
+
+    fn is_open(&self, slot: usize) -> bool {
+        self.activation.shared().open.contains(&slot)
     }
 
     /// Starts steps, unless an `order` entry before them is uncommitted: that fences stale workers, too.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use stent_core::backend::Watch;
 use stent_core::journal::EntryBody;
 use stent_core::limits;
+use stent_core::name::FunctionName;
 use stent_core::operation::{OperationId, OperationKind};
 use stent_core::outcome::OperationOutcome;
 use stent_core::retry::ErrorClass;
@@ -186,7 +187,7 @@ impl Driver {
     }
 
     /// Calls were taken from the iterator: they become the children of a chunk, unless they are already.
-    fn produced(&mut self, slot: usize, tasks: Vec<NewTask>) -> Result<(), Stop> {
+    fn produced(&mut self, slot: usize, mut tasks: Vec<NewTask>) -> Result<(), Stop> {
         let activation = Arc::clone(&self.activation);
         let Some(map) = self.maps.get_mut(&slot) else { return Ok(()) };
         let count = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
@@ -198,6 +199,13 @@ impl Driver {
             return Ok(());
         }
         map.produced = past;
+        // The function was renamed since: the items of a map bear the name with which it began.
+        if let Some(name) = FunctionName::new(&*map.id.name)
+            .ok()
+            .filter(|name| tasks.first().is_some_and(|task| task.function != *name))
+        {
+            tasks.iter_mut().for_each(|task| task.function = name.clone());
+        }
         let existing: Vec<&MapItem> =
             map.existing.iter().filter(|item| item.index >= first && (item.index < past || map.exhausted)).collect();
         if !existing.is_empty() {
@@ -265,7 +273,7 @@ impl Driver {
     /// The open chunks of a map whose children exist: first index, and the index past the last.
     pub(super) fn open_chunks(&self, slot: usize) -> Option<(OperationId, bool, Vec<std::ops::Range<u32>>)> {
         let map = self.maps.get(&slot)?;
-        let watched = map.open.iter().filter(|chunk| chunk.watched);
+        let watched = map.open.iter().filter(|chunk| chunk.watched && chunk.results.is_none());
         Some((map.id.clone(), map.settled, watched.map(|chunk| chunk.first..chunk.past).collect()))
     }
 
@@ -303,7 +311,8 @@ impl Driver {
         let Some(map) = self.maps.get_mut(&slot) else { return Ok(()) };
         match map.stage {
             Stage::Restoring(..) => {
-                let results = ended(&items).ok_or_else(|| not_ended(&map.id))?;
+                let all = usize::try_from(map.chunk.min(to_restore(map.stage))).is_ok_and(|count| items.len() == count);
+                let results = ended(&items).filter(|_| all).ok_or_else(|| not_ended(&map.id))?;
                 self.ask(slot, Ask::Absorb { first, results });
             }
             Stage::Looking(_) => {
@@ -342,5 +351,13 @@ impl Driver {
         if self.activation.shared().operations[slot].id.kind == OperationKind::Map {
             self.abandon(slot);
         }
+    }
+}
+
+/// Items of closed chunks whose results are still to be read.
+fn to_restore(stage: Stage) -> u32 {
+    match stage {
+        Stage::Restoring(from, closed) => closed - from,
+        _ => 0,
     }
 }

@@ -198,12 +198,5 @@ async fn load(activation: &Activation) -> Result<Recorded, BackendError> {
     }
     let engine = &activation.engine;
     let loaded = engine.patiently(|| engine.backend.load(task.claim.task, task.generation)).await?;
-    Ok(Recorded::new(loaded, |operation| {
-        let mut operation = operation.clone();
-        let today = engine.registry.today(&operation.name);
-        if *today != *operation.name {
-            operation.name = today.into();
-        }
-        operation
-    }))
+    Ok(Recorded::new(loaded))
 }

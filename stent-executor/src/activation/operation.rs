@@ -101,6 +101,8 @@ pub(crate) struct Operation {
     pub(crate) waker: Option<Waker>,
     /// It is behind a combinator with wakers of its own, which polls what was woken, in the order of the wakes: `FuturesUnordered`.
     pub(crate) is_queued: bool,
+    /// Of a step: values drawn in this attempt.
+    pub(crate) draws: u32,
     /// Of a step: its own wakes.
     pub(crate) step: Option<Arc<StepWake>>,
     /// Of a map: what the driver asks its future to do.
@@ -169,6 +171,8 @@ pub(crate) struct Shared {
     pub(crate) polling: Option<(ThreadId, Mode)>,
     /// The piece of user code that may make no operations, while it runs.
     pub(crate) inside: Option<&'static str>,
+    /// The step whose code runs, by slot.
+    pub(crate) stepping: Option<usize>,
     /// Futures of operations created so far.
     pub(crate) created: u64,
     /// Values drawn in this turn.
@@ -198,6 +202,7 @@ impl Shared {
             now,
             polling: None,
             inside: None,
+            stepping: None,
             created: 0,
             draws: 0,
             operations: Vec::new(),
@@ -232,6 +237,7 @@ impl Shared {
             given: None,
             waker: None,
             is_queued: false,
+            draws: 0,
             step: None,
             ask: None,
             answer: None,
@@ -273,6 +279,11 @@ impl Shared {
         let queued = self.open.iter().copied().filter(|slot| all_queued && self.operations[*slot].is_queued);
         let slots: BTreeSet<usize> = queued.chain(slots.iter().copied()).collect();
         slots.into_iter().filter_map(|slot| self.operations[slot].waker.take()).collect()
+    }
+
+    /// True if the function has done something since the driver last looked.
+    pub(crate) fn has_more(&self) -> bool {
+        !(self.made.is_empty() && self.variables.is_empty() && self.notes.is_empty())
     }
 
     /// The operation's outcome is awaited no more.

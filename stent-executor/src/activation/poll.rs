@@ -136,6 +136,7 @@ impl Function {
         let mut shared = activation.shared();
         shared.polling = None;
         shared.inside = None;
+        shared.stepping = None;
         drop(shared);
         wake.expected.store(false, Ordering::SeqCst);
         let returned = match polled {

@@ -121,10 +121,10 @@ impl Queue {
         self.changed
     }
 
-    /// Drops the changes of variables that were not sent: a failed attempt changes nothing more (C-V1).
+    /// Drops the changes of variables and the notes that were not sent: a failed attempt changes nothing more (C-V1).
     pub(crate) fn drop_changes(&mut self) {
         self.variables.clear();
-        self.entries.retain(|(.., body)| *body != EntryBody::Variables);
+        self.entries.retain(|(.., body)| !matches!(body, EntryBody::Variables | EntryBody::Note(_)));
     }
 
     /// Takes the changes of variables and the notes that wait, for an end to bear them.

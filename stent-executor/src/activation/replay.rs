@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use futures_util::StreamExt as _;
 use stent_core::Timestamp;
-use stent_core::operation::{OperationId, OperationKind};
+use stent_core::name::FunctionName;
+use stent_core::operation::{OperationId, OperationKey, OperationKind};
 use stent_core::outcome::OperationOutcome;
 
 use super::Stop;
@@ -80,24 +81,35 @@ impl Driver {
         self.recorded.compare(turn, &made)
     }
 
-    /// Calls whose key alone differs: their recorded input is read and printed again by today's types, so that a field added with a default
-    /// is no divergence. True if any matched; it goes by its recorded identity from then on.
+    /// Operations of functions that were renamed, and calls whose key alone differs: the recorded input is read and printed again by today's types and
+    /// name, so that neither an alias nor a field added with a default is a divergence. True if any matched; it goes by its recorded identity
+    /// from then on, which is that of its children.
     fn match_by_todays_types(&self, comparison: &Comparison) -> bool {
         let engine = &self.activation.engine;
         let mut matched = false;
-        for missing in comparison.missing.iter().filter(|operation| operation.kind == OperationKind::Call) {
-            let Some(child) = self.recorded.child(missing) else { continue };
-            let Ok(name) = stent_core::name::FunctionName::new(&*missing.name) else { continue };
-            let Some(known) = engine.registry.find(&name, None) else { continue };
-            let Ok(print) = known.reprint(&*engine.codec, &child.input) else { continue };
-            let today = OperationId { key: print.into(), ..missing.clone() };
+        for missing in &comparison.missing {
+            let today = OperationId { name: engine.registry.today(&missing.name).into(), ..missing.clone() };
+            let today = match missing.kind {
+                OperationKind::Map => Some(today),
+                OperationKind::Call => self.reprint(missing).map(|key| OperationId { key, ..today }),
+                _ => None,
+            };
             let mut shared = self.activation.shared();
-            if let Some(operation) = shared.operations.iter_mut().rev().find(|operation| operation.id == today) {
+            let turn = shared.operations.iter_mut().rev().take_while(|operation| operation.id.turn == missing.turn);
+            if let Some(operation) = turn.into_iter().find(|operation| Some(&operation.id) == today.as_ref()) {
                 operation.id = missing.clone();
                 matched = true;
             }
         }
         matched
+    }
+
+    /// The key that a recorded call would have today.
+    fn reprint(&self, recorded: &OperationId) -> Option<OperationKey> {
+        let engine = &self.activation.engine;
+        let child = self.recorded.child(recorded)?;
+        let known = engine.registry.find(&FunctionName::new(&*recorded.name).ok()?, None)?;
+        known.reprint(&*engine.codec, &child.input).ok().map(OperationKey::from)
     }
 
     /// Notes the slots of what the turn made.

@@ -43,7 +43,7 @@ impl Residents {
         waiting.next += 1;
         waiting.by_age.insert(age, Arc::clone(&leave));
         if waiting.by_age.len() > self.limit
-            && let Some((_, oldest)) = waiting.by_age.first_key_value()
+            && let Some((_, oldest)) = waiting.by_age.pop_first()
         {
             oldest.notify_one();
         }
@@ -99,7 +99,6 @@ mod tests {
         let (first, second) = (residents.enter(), residents.enter());
         let _third = residents.enter();
         first.leave().await;
-        drop(first);
         let _fourth = residents.enter();
         second.leave().await;
     }

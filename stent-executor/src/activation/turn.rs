@@ -1,6 +1,6 @@
 //! The driver of an activation, and what it does at the end of a turn: number what the turn made, and begin it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -164,9 +164,10 @@ impl Driver {
         }
         fresh.sort_by_key(|slot| shared.operations[*slot].created);
         let turn = shared.turn;
+        let new: HashSet<usize> = fresh.iter().copied().collect();
         let mut numbers: HashMap<OperationId, u32> = HashMap::new();
         let first = shared.operations.iter().rposition(|operation| operation.id.turn != turn).map_or(0, |at| at + 1);
-        let earlier: Vec<usize> = (first..shared.operations.len()).filter(|slot| !fresh.contains(slot)).collect();
+        let earlier: Vec<usize> = (first..shared.operations.len()).filter(|slot| !new.contains(slot)).collect();
         for slot in earlier.iter().chain(&fresh) {
             let operation = &mut shared.operations[*slot];
             let equal = OperationId { number: 0, ..operation.id.clone() };
@@ -182,6 +183,7 @@ impl Driver {
         // A step or map that was woken while the function polled something else may be polled again from this turn on.
         self.driving |= !(self.running.is_empty() && self.maps.is_empty());
         let fresh = self.number();
+        self.check_open_calls(&fresh)?;
         for slot in fresh {
             self.record(slot);
         }
@@ -197,6 +199,21 @@ impl Driver {
         if self.queue.length() > usize::try_from(limits::JOURNAL_ENTRIES).unwrap_or(usize::MAX) {
             let text =
                 format!("the journal has {} entries; split the work over child functions", limits::JOURNAL_ENTRIES);
+            return Err(Stop::Failed(Failure::new(ErrorClass::limit_exceeded(), text)));
+        }
+        Ok(())
+    }
+
+    /// Refuses more open calls than allowed (C-R10), before any of the turn is made.
+    fn check_open_calls(&self, fresh: &[usize]) -> Result<(), Stop> {
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let shared = self.activation.shared();
+        let calls = shared.open.iter().filter(|slot| shared.operations[**slot].id.kind == OperationKind::Call).count();
+        if calls > limits::OPEN_CHILDREN {
+            let text =
+                format!("{calls} calls are open, {} are allowed; use a map, or child functions", limits::OPEN_CHILDREN);
             return Err(Stop::Failed(Failure::new(ErrorClass::limit_exceeded(), text)));
         }
         Ok(())

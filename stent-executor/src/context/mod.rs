@@ -38,6 +38,12 @@ impl Ctx {
         Self(activation)
     }
 
+    /// True where the function itself is polled, and nothing that it hands out (C-R8).
+    pub(crate) fn is_in_place(&self) -> bool {
+        let shared = self.0.shared();
+        shared.inside.is_none() && shared.polling.is_some_and(|(thread, _)| thread == std::thread::current().id())
+    }
+
     pub(crate) fn activation(&self) -> &Arc<Activation> {
         &self.0
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use stent_core::limits;
 use stent_core::operation::{OperationKey, OperationKind};
 
 use super::Ctx;
@@ -12,11 +13,13 @@ impl Ctx {
     /// turn it is true and recorded. So `if ctx.patched("faster-packing") { new } else { old }` keeps running executions on the old way.
     #[must_use]
     pub fn patched(&self, id: &str) -> bool {
-        let mut shared = self.activation().shared();
-        if shared.polling.is_none_or(|(thread, _)| thread != std::thread::current().id()) || shared.inside.is_some() {
-            tracing::warn!(id, "patched() outside of the durable function itself is always false");
+        if !self.is_in_place() || id.is_empty() || id.len() > limits::NAME || id.contains(char::is_control) {
+            tracing::warn!(
+                "patched() outside of the durable function itself, or of an id that is no name, is always false"
+            );
             return false;
         }
+        let mut shared = self.activation().shared();
         if shared.patches.as_ref().is_some_and(|recorded| !recorded.iter().any(|recorded| **recorded == *id)) {
             return false;
         }

@@ -117,6 +117,10 @@ impl<T: Serialize + DeserializeOwned> StepOperation<'_, T> {
         }
         let wake = shared.operations[slot].step.clone().filter(|wake| wake.take())?;
         shared.inside = Some("a step");
+        shared.stepping = Some(slot);
+        if self.running.is_none() {
+            shared.operations[slot].draws = 0;
+        }
         Some((slot, wake))
     }
 
@@ -135,7 +139,8 @@ impl<T: Serialize + DeserializeOwned> StepOperation<'_, T> {
         let engine = &activation.engine;
         let outcome = match polled {
             Ok(Poll::Pending) => {
-                activation.shared().inside = None;
+                let mut shared = activation.shared();
+                (shared.inside, shared.stepping) = (None, None);
                 return;
             }
             Ok(Poll::Ready(Ok(value))) => {
@@ -161,7 +166,7 @@ impl<T: Serialize + DeserializeOwned> StepOperation<'_, T> {
             Err(failure) => StepEvent::Ended(slot, OperationOutcome::Failed(failure)),
         };
         let mut shared = activation.shared();
-        shared.inside = None;
+        (shared.inside, shared.stepping) = (None, None);
         shared.steps.push(event);
     }
 }

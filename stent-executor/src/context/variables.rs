@@ -9,8 +9,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stent_core::name::VariableName;
 use stent_core::operation::{OperationKey, OperationKind};
+use stent_core::retry::ErrorClass;
 use stent_core::variable::{VariableChange, Variables};
-use stent_core::{Failure, Payload};
+use stent_core::{Failure, Payload, limits};
 
 use super::Ctx;
 use super::call::invalid;
@@ -66,12 +67,31 @@ impl Ctx {
     }
 
     /// Notes what the function is at, for an operator to read. Written with the task's next write.
-    pub fn progress(&self, note: impl Into<String>) {
-        self.activation().shared().notes.push(note.into());
+    ///
+    /// A note has at most 16 KiB; control characters become spaces. Outside of the function itself, in a step say, it is dropped with a warning.
+    pub fn progress(&self, note: impl AsRef<str>) {
+        let note = note.as_ref().chars().map(|c| if c.is_control() { ' ' } else { c });
+        let mut length = 0;
+        let note: String = note
+            .take_while(|c| {
+                length += c.len_utf8();
+                length <= limits::MESSAGE
+            })
+            .collect();
+        if self.is_in_place() {
+            self.activation().shared().notes.push(note);
+        } else {
+            tracing::warn!("progress() outside of the durable function itself is dropped");
+        }
     }
 
-    fn change(&self, change: VariableChange) {
+    fn change(&self, change: VariableChange) -> Result<(), Failure> {
+        if !self.is_in_place() {
+            let text = "a counter or value was changed in a step, a map's iterator or a spawned task; change it in the durable function itself";
+            return Err(Failure::new(ErrorClass::out_of_place(), text));
+        }
         self.activation().shared().variables.push(change);
+        Ok(())
     }
 
     fn read<T>(
@@ -90,13 +110,19 @@ impl Ctx {
 
 impl Counter {
     /// Adds to the counter, once, in program order, with the task's next write (C-V1). It saturates.
-    pub fn add(&self, amount: i64) {
-        self.ctx.change(VariableChange::Add(self.name.clone(), amount));
+    ///
+    /// # Errors
+    /// Class `OutOfPlace` outside of the function itself (C-R8).
+    pub fn add(&self, amount: i64) -> Result<(), Failure> {
+        self.ctx.change(VariableChange::Add(self.name.clone(), amount))
     }
 
     /// Makes the counter with this number, unless it exists.
-    pub fn init(&self, number: i64) {
-        self.ctx.change(VariableChange::InitCounter(self.name.clone(), number));
+    ///
+    /// # Errors
+    /// Class `OutOfPlace` outside of the function itself (C-R8).
+    pub fn init(&self, number: i64) -> Result<(), Failure> {
+        self.ctx.change(VariableChange::InitCounter(self.name.clone(), number))
     }
 
     /// Reads the counter, with all that this task changed before.
@@ -111,21 +137,19 @@ impl<T: Serialize + DeserializeOwned> Value<T> {
     /// Sets the value, in program order, with the task's next write (C-V1).
     ///
     /// # Errors
-    /// If it does not encode.
+    /// If it does not encode; class `OutOfPlace` outside of the function itself (C-R8).
     pub fn set(&self, value: &T) -> Result<(), Failure> {
         let value = codec::encode(self.ctx.codec(), self.ctx.payload_limit(), value)?;
-        self.ctx.change(VariableChange::Set(self.name.clone(), value));
-        Ok(())
+        self.ctx.change(VariableChange::Set(self.name.clone(), value))
     }
 
     /// Makes the value, unless it exists.
     ///
     /// # Errors
-    /// If it does not encode.
+    /// If it does not encode; class `OutOfPlace` outside of the function itself (C-R8).
     pub fn init(&self, value: &T) -> Result<(), Failure> {
         let value = codec::encode(self.ctx.codec(), self.ctx.payload_limit(), value)?;
-        self.ctx.change(VariableChange::InitValue(self.name.clone(), value));
-        Ok(())
+        self.ctx.change(VariableChange::InitValue(self.name.clone(), value))
     }
 
     /// Reads the value, with all that this task changed before; `None` if there is none.

@@ -96,13 +96,15 @@ impl Watcher {
         self.remove(key);
         let shared = &self.handle.0;
         let mut watches = shared.watches();
+        let is_first = watches.is_empty();
         let id = watches.add(Watched { key, watch, is_new: !fresh, sender: self.sender.clone() });
         self.ids.insert(key, id);
         let starts = watches.starts_polling();
         drop(watches);
         if starts {
             start(shared);
-        } else if !fresh {
+        } else if !fresh || is_first {
+            // A poller that had nothing to wait for does not look at the clock.
             shared.changed.notify_one();
         }
     }

@@ -92,6 +92,10 @@ impl Watches {
         id
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.watched.is_empty()
+    }
+
     pub(super) fn remove(&mut self, id: u64) {
         self.take(id);
     }

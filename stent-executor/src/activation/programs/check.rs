@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use stent_core::backend::{Inspect, Journal, Outcomes, Page, ReadVariables, TaskFilter};
 use stent_core::journal::EntryBody;
 use stent_core::name::VariableName;
-use stent_core::operation::{OperationId, OperationKind};
+use stent_core::operation::OperationKind;
 use stent_core::outcome::OperationOutcome;
 use stent_core::task::TaskState;
 use stent_core::{ExecutionId, TaskId};
@@ -19,7 +19,7 @@ impl World {
     /// Compares what a process's function saw in written turns with what others saw there (C-R4, C-R6).
     pub(super) async fn settle(&mut self, at: usize) -> Result<(), Violation> {
         let journal = self.store.load(self.execution.root(), self.generation).await.unwrap();
-        let Some(last) = Recorded::new(journal, OperationId::clone).last_turn else { return Ok(()) };
+        let Some(last) = Recorded::new(journal).last_turn else { return Ok(()) };
         let trace = std::mem::take(&mut self.processes[at].probe.log().trace);
         for turn in 0..=last {
             let seen = trace.iter().filter(|(of, _)| *of == turn).map(|(_, event)| event.clone());

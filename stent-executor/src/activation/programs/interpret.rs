@@ -298,7 +298,7 @@ impl<'a> Run<'a> {
             },
             Action::Count => {
                 return Box::pin(async move {
-                    ctx.counter("count")?.add(1);
+                    ctx.counter("count")?.add(1)?;
                     ctx.progress("counted");
                     self.probe.saw(ctx, Event::Counted);
                     self.probe.log().counted += 1;

@@ -4,12 +4,16 @@
 //! Unchanged code never diverges; every step ever started and every child ever made belongs to the history that ended; nothing recorded
 //! runs again; what a function sees in a written turn is the same in every replay; changed code does nothing before it is flagged.
 //!
-//! 10,000 programs by default; `STENT_PROGRAMS=300000 cargo test --release -p stent-executor programs` runs more, and
-//! `STENT_SEED=1234` runs one program and prints it.
+//! 10,000 programs by default; `STENT_PROGRAMS=300000 cargo test --release -p stent-executor programs` runs more, and `STENT_SEED=1234`
+//! runs one program, by the seed that a failure prints. `STENT_RUNS=5000` runs the programs of `shapes` in more than 200 ways each.
+//!
+//! `program` makes programs and changes them, `interpret` is the durable function that runs one, `process` is one activation with its
+//! engine, `gate` its way to the store, `world` all that happens around it, `holder` who has the claim, `check` what must hold; `broken` breaks rules of the driver.
 
 mod broken;
 mod check;
 mod gate;
+mod holder;
 mod interpret;
 mod process;
 mod program;

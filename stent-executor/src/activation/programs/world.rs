@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stent_core::backend::{Claims, Completion, Dispatch, Inspect, Journal, RedriveTarget, Signals};
+use stent_core::backend::{Claims, Completion, Dispatch, Inspect, Journal, Signals};
 use stent_core::claim::{ClaimFunction, ClaimRequest, Claimed, ClaimedTask};
-use stent_core::commit::{Commit, Redriven, Sent};
+use stent_core::commit::{Commit, Sent};
 use stent_core::execution::NewExecution;
 use stent_core::failure::Origin;
 use stent_core::journal::EntryBody;
@@ -26,15 +26,11 @@ use super::interpret::{Event, Root, failure};
 use super::process::{Done, Process};
 use super::program::Program;
 use super::random::Random;
-use crate::activation::Left;
-use crate::activation::journal::Recorded;
 use crate::options::Call;
 use crate::registry::{Registration, Registry};
 
 /// Things that may happen before a program counts as stuck.
 const PATIENCE: u32 = 20_000;
-/// Processes that are behind and still there.
-const STALE: usize = 2;
 
 /// A changed program, and when it is deployed: at the first crash.
 #[derive(Debug, Clone)]
@@ -93,25 +89,25 @@ pub(super) struct World {
     pub(super) clock: ManualClock,
     pub(super) store: MemoryBackend,
     pub(super) execution: ExecutionId,
-    program: Program,
-    change: Option<Change>,
+    pub(super) program: Program,
+    pub(super) change: Option<Change>,
     /// The holder of the claim first, if there is one; then those that are behind.
     pub(super) processes: Vec<Process>,
-    has_holder: bool,
+    pub(super) has_holder: bool,
     /// The holder runs changed code that may yet be flagged.
-    is_on_trial: bool,
-    children: Vec<ClaimedTask>,
-    ended: Vec<(TaskId, Ended)>,
-    crashes_left: u32,
-    redrives_left: u32,
+    pub(super) is_on_trial: bool,
+    pub(super) children: Vec<ClaimedTask>,
+    pub(super) ended: Vec<(TaskId, Ended)>,
+    pub(super) crashes_left: u32,
+    pub(super) redrives_left: u32,
     pub(super) generation: u32,
     /// What the function saw in each written turn, in whatever activation.
     pub(super) canon: BTreeMap<u32, Vec<Event>>,
     pub(super) started: Vec<(u32, OperationId, u64)>,
     /// Changed code was deployed, and fits.
     pub(super) was_changed: bool,
-    next_due: Option<Timestamp>,
-    is_over: bool,
+    pub(super) next_due: Option<Timestamp>,
+    pub(super) is_over: bool,
     pub(super) report: Report,
 }
 
@@ -279,7 +275,7 @@ impl World {
     }
 
     /// Nobody has anything to do: time passes, or something comes from outside.
-    async fn idle(&mut self) -> Result<bool, Violation> {
+    pub(super) async fn idle(&mut self) -> Result<bool, Violation> {
         tokio::task::yield_now().await;
         if self.processes.iter().any(|process| process.is_woken() || process.gate.is_holding()) {
             return Ok(true);
@@ -287,7 +283,8 @@ impl World {
         if self.claim_children().await {
             return Ok(true);
         }
-        let next = self.clock.next_wait().into_iter().chain(self.next_due).min();
+        let due = self.next_due.filter(|due| *due > self.clock.now());
+        let next = self.clock.next_wait().into_iter().chain(due).min();
         match next.filter(|_| self.random.chance(80)) {
             Some(next) => self.clock.set(next.max(self.clock.now())),
             None => self.signal().await,
@@ -320,178 +317,7 @@ impl World {
         journal.entries.iter().any(|entry| matches!(&entry.body, EntryBody::Outcome(id, _) if id == operation))
     }
 
-    /// The holder of the claim gives it up.
-    async fn left(&mut self, left: Left) -> Result<(), Violation> {
-        match left {
-            Left::Lost => Err("the holder of the claim takes it for lost".into()),
-            Left::Suspended => {
-                self.report.suspensions += 1;
-                self.adopt();
-                self.drop_holder().await
-            }
-            Left::End(End::Released { until, reason }) => self.released(until, reason).await,
-            Left::End(end) => {
-                self.adopt();
-                if self.crashes_left > 0 && self.random.chance(20) {
-                    return self.crash().await;
-                }
-                self.end(end).await
-            }
-        }
-    }
-
-    async fn released(&mut self, until: Option<Timestamp>, reason: Option<String>) -> Result<(), Violation> {
-        let reason = reason.unwrap_or_default();
-        if !self.is_on_trial {
-            return Err(format!("code that did not change was given back: {reason}"));
-        }
-        let change = self.change.take();
-        if change.is_none_or(|change| change.patched) {
-            return Err(format!("patched code was given back: {reason}"));
-        }
-        let process = &self.processes[0];
-        let started = process.probe.log().trace.len();
-        let has_acted = process.gate.writes() > 0 || !process.probe.log().running.is_empty();
-        if has_acted || !reason.starts_with("Nondeterminism: turn ") {
-            let writes = process.gate.writes();
-            return Err(format!(
-                "changed code acted before it was flagged ({writes} writes, {started} events): {reason}"
-            ));
-        }
-        self.complete(End::Released { until, reason: Some(reason.clone()) }).await?;
-        let task = self.store.task(self.execution.root()).await.unwrap().unwrap();
-        if task.reason != Some(reason) || task.due != until {
-            return Err("the task does not tell of its divergence".into());
-        }
-        self.report.flagged += 1;
-        self.is_on_trial = false;
-        self.leave_holder();
-        Ok(())
-    }
-
-    /// Changed code was not flagged: the history is its own from now on.
-    fn adopt(&mut self) {
-        if std::mem::take(&mut self.is_on_trial) {
-            self.program = self.change.take().map(|change| change.program).unwrap_or_else(|| self.program.clone());
-            self.canon.clear();
-            self.was_changed = true;
-            // What ended is not compared with the code; what is taken up again would be.
-            self.redrives_left = 0;
-            self.report.adopted += 1;
-        }
-    }
-
-    /// The function has returned.
-    async fn end(&mut self, end: End) -> Result<(), Violation> {
-        self.complete(end.clone()).await?;
-        match end {
-            End::Retry { resume, .. } => {
-                self.settle(0).await?;
-                self.cut(&resume).await;
-                self.leave_holder();
-            }
-            End::Failed { resume, .. } if self.redrives_left > 0 && self.random.chance(70) => {
-                self.settle(0).await?;
-                self.redrive(&resume).await?;
-            }
-            _ => self.is_over = true,
-        }
-        Ok(())
-    }
-
-    async fn complete(&mut self, end: End) -> Result<(), Violation> {
-        let claim = self.processes[0].claim;
-        match self.store.complete(self.clock.now(), &[TaskEnd { claim, end }]).await.unwrap()[0] {
-            Commit::Applied => Ok(()),
-            Commit::ClaimLost => Err("the holder's end is refused".into()),
-        }
-    }
-
-    /// What a resume makes undone is not history any more.
-    async fn cut(&mut self, resume: &Resume) {
-        match resume {
-            Resume::Restart => {
-                self.canon.clear();
-                self.generation += 1;
-            }
-            Resume::At(point) => {
-                let journal = self.store.load(self.execution.root(), self.generation).await.unwrap();
-                let last = Recorded::new(journal, OperationId::clone).last_turn;
-                self.canon.retain(|turn, _| last.is_some_and(|last| *turn <= last) && point.turn != Some(*turn));
-                self.report.resumes += 1;
-            }
-            Resume::Refused(_) => {}
-        }
-        self.ended.clear();
-    }
-
-    async fn redrive(&mut self, resume: &Resume) -> Result<(), Violation> {
-        self.redrives_left -= 1;
-        let redriven = self.store.redrive(self.clock.now(), RedriveTarget::Execution(self.execution)).await.unwrap();
-        match (redriven, resume) {
-            (Redriven::Refused(_), Resume::Refused(_)) => self.is_over = true,
-            (Redriven::Done, Resume::At(_)) => {
-                self.cut(resume).await;
-                self.leave_holder();
-            }
-            (Redriven::Done, Resume::Restart) => self.leave_holder(),
-            (redriven, resume) => return Err(format!("a redrive of {resume:?} is answered by {redriven:?}")),
-        }
-        Ok(())
-    }
-
-    /// A process that is behind must have noticed, or be refused.
-    async fn left_behind(&mut self, at: usize, left: Left) -> Result<(), Violation> {
-        let process = self.processes.remove(at);
-        match left {
-            // That it was suspended it may learn late.
-            Left::Lost | Left::Suspended => Ok(()),
-            Left::End(end) => {
-                if let (false, End::Released { reason, .. }) = (self.has_forked(), &end) {
-                    return Err(format!("a stale process of code that did not change gives back: {reason:?}"));
-                }
-                match self.store.complete(self.clock.now(), &[TaskEnd { claim: process.claim, end }]).await.unwrap()[0]
-                {
-                    Commit::ClaimLost => Ok(()),
-                    Commit::Applied => Err("a stale process ended the task".into()),
-                }
-            }
-        }
-    }
-
-    /// The holder's process dies, or it is taken for dead and goes on.
-    async fn crash(&mut self) -> Result<(), Violation> {
-        self.crashes_left -= 1;
-        let _tasks = self.store.lapse(self.clock.now(), self.processes[0].worker).await.unwrap();
-        if self.random.chance(60) || self.change.is_some() {
-            self.report.crashes += 1;
-            self.drop_holder().await
-        } else {
-            self.report.takeovers += 1;
-            self.has_holder = false;
-            self.claim_root().await?;
-            // If the root is suspended, which its process did not learn, nobody can claim it.
-            self.settle(usize::from(self.has_holder)).await
-        }
-    }
-
-    /// True if a process that is behind may rightly find another history than its own.
-    fn has_forked(&self) -> bool {
-        self.was_changed || self.generation > 0 || self.report.resumes > 0
-    }
-
-    async fn drop_holder(&mut self) -> Result<(), Violation> {
-        self.settle(0).await?;
-        self.leave_holder();
-        Ok(())
-    }
-
-    fn leave_holder(&mut self) {
-        self.processes.remove(0);
-        self.has_holder = false;
-    }
-
-    async fn ask(&mut self, function: &str, worker: WorkerId, limit: u32) -> Claimed {
+    pub(super) async fn ask(&mut self, function: &str, worker: WorkerId, limit: u32) -> Claimed {
         let function =
             ClaimFunction { name: FunctionName::new(function).unwrap(), version: None, max_concurrent: None };
         let request = ClaimRequest {
@@ -507,42 +333,12 @@ impl World {
         self.store.claim(self.clock.now(), &request).await.unwrap()
     }
 
-    async fn claim_children(&mut self) -> bool {
+    pub(super) async fn claim_children(&mut self) -> bool {
         let worker = WorkerId::from_bytes([1; 16]);
         let claimed = self.ask("child", worker, 3).await;
         let any = !claimed.tasks.is_empty();
         self.children.extend(claimed.tasks);
         any
-    }
-
-    /// A process claims the root; one that still runs it is behind from then on.
-    async fn claim_root(&mut self) -> Result<(), Violation> {
-        let worker = WorkerId::from_bytes(self.random.bytes());
-        let claimed = self.ask("root", worker, 1).await;
-        self.next_due = claimed.next_due;
-        let Some(task) = claimed.tasks.into_iter().next() else {
-            // Not yet: only its time, a child or a signal brings it back.
-            if self.children.is_empty() && !self.claim_children().await {
-                self.idle().await?;
-            }
-            return Ok(());
-        };
-        self.report.activations += 1;
-        if task.generation != self.generation {
-            return Err(format!("generation {} instead of {}", task.generation, self.generation));
-        }
-        let program = match &self.change {
-            Some(change) if !task.is_fresh => {
-                self.is_on_trial = true;
-                change.program.clone()
-            }
-            _ => self.program.clone(),
-        };
-        let process = Process::start(&self.store, &self.clock, &mut self.random, program, (task, worker)).await;
-        self.processes.insert(0, process);
-        self.processes.truncate(1 + STALE);
-        self.has_holder = true;
-        Ok(())
     }
 
     pub(super) fn result(&mut self, class: &str) -> Result<u64, stent_core::Failure> {
