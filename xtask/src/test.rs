@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test of the workspace, then every example in its docs, and one total of both.
+//! `cargo xtask test`: every test of the workspace and every example in its docs, and one total.
 
 use crate::Result;
 use crate::cargo;
@@ -6,28 +6,26 @@ use crate::libtest::{Case, Totals, Verdict};
 
 /// Runs the tests whose names match `filter` (all, if empty) with their output passed through.
 ///
-/// A failed test is an error, and so is a run without any. Doc tests are not run after failed tests.
+/// A failed test is an error, and so is a run without any.
 pub(crate) fn run(filter: &[String]) -> Result<Totals> {
     let root = cargo::root()?;
     let mut totals = Totals::default();
-    for targets in ["--all-targets", "--doc"] {
-        let arguments = ["test", "--workspace", "--no-fail-fast", targets, "--"];
-        let mut command = cargo::cargo(&root, arguments);
-        command.args(filter);
-        let mut failing = Vec::new();
-        let status = cargo::stream(&mut command, |line| {
-            println!("{line}");
-            if let Some(some) = Totals::parse(line) {
-                totals += some;
-            }
-            failing.extend(Case::parse(line).filter(|case| case.verdict == Verdict::Failed));
-        })?;
-        if !failing.is_empty() {
-            println!("\n{totals}:");
-            failing.iter().for_each(|case| println!("  {}", case.name));
+    // Not `--all-targets`: that builds examples as tests, and the tests run them as programs.
+    let mut command = cargo::cargo(&root, ["test", "--workspace", "--no-fail-fast", "--"]);
+    command.args(filter);
+    let mut failing = Vec::new();
+    let status = cargo::stream(&mut command, |line| {
+        println!("{line}");
+        if let Some(some) = Totals::parse(line) {
+            totals += some;
         }
-        cargo::succeeded(&command, status)?;
+        failing.extend(Case::parse(line).filter(|case| case.verdict == Verdict::Failed));
+    })?;
+    if !failing.is_empty() {
+        println!("\n{totals}:");
+        failing.iter().for_each(|case| println!("  {}", case.name));
     }
+    cargo::succeeded(&command, status)?;
     if totals.ignored > 0 {
         println!("\n{} ignored", totals.ignored);
     }

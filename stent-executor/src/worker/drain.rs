@@ -54,10 +54,10 @@ async fn supervise(shared: Arc<Shared>, heartbeat: Heartbeat) {
     let mut claiming = JoinSet::new();
     claiming.spawn(claim::claim(Arc::clone(&shared)).in_current_span());
     tokio::select! {
-        // The loop ends with this, too.
         biased;
         () = shared.left_running() => {}
-        ended = claiming.join_next() => {
+        // The loop ends with a drain, too, and may be seen first.
+        ended = claiming.join_next() => if shared.is_running() {
             tracing::error!(?ended, "the claim loop ended by itself; the worker stops");
             shared.enter(Phase::Stopping);
         }
