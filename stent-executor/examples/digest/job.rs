@@ -68,14 +68,14 @@ pub(crate) async fn tree(ctx: Ctx, directory: String) -> Result<Report> {
                 blocking(move || Ok::<_, Failure>(listing::piece(&root, after.as_deref(), &here.excluded)))
             })
             .await?;
-        ctx.counter(counter::FOUND)?.add(i64::try_from(piece.files.len())?);
+        ctx.counter(counter::FOUND)?.add(i64::try_from(piece.files.len())?)?;
         files.append(&mut piece.files);
         unreadable.append(&mut piece.unreadable);
         if piece.is_last {
             break;
         }
     }
-    ctx.counter(counter::LISTED)?.add(1);
+    ctx.counter(counter::LISTED)?.add(1)?;
 
     let outcomes = ctx.map(files.iter().map(|file| digest(name::to_text(&root) + "/" + file))).await?;
 
@@ -104,9 +104,9 @@ pub(crate) async fn digest(ctx: Ctx, path: String) -> Result<Outcome> {
         Err(error) if may_pass(&error) && ctx.attempt() < 3 => return Err(error.into()),
         Err(error) => Outcome::Unreadable(error.to_string()),
     };
-    ctx.counter(counter::DONE)?.add(1);
+    ctx.counter(counter::DONE)?.add(1)?;
     if let Outcome::Read { bytes, .. } = outcome {
-        ctx.counter(counter::BYTES)?.add(i64::try_from(bytes)?);
+        ctx.counter(counter::BYTES)?.add(i64::try_from(bytes)?)?;
     }
     Ok(outcome)
 }
