@@ -47,6 +47,8 @@ impl Driver {
                     continue;
                 }
                 self.advance_maps()?;
+                // What has come may have been the write that they waited for.
+                self.start_steps();
             }
             self.send();
             self.start_reads();
