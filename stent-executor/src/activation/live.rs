@@ -172,7 +172,7 @@ impl Driver {
     }
 
     /// Gives the next outcome, if one may be given, and ends the turn that it opened.
-    async fn give_next(&mut self) -> Result<bool, Stop> {
+    pub(super) async fn give_next(&mut self) -> Result<bool, Stop> {
         if self.taking || self.own.front().is_some_and(|own| !own.committed) {
             return Ok(false);
         }
@@ -284,15 +284,8 @@ impl Driver {
                 }
             }
             OperationKind::Sleep | OperationKind::Signal => self.recorded_now(slot),
-            OperationKind::Map => {
-                let chunk = match self.recorded.detail(id) {
-                    Some(Made::Map { chunk }) => chunk,
-                    _ => self.activation.engine.settings.chunk,
-                };
-                let closed = self.recorded.chunks(id).cloned();
-                self.begin_map(slot, chunk, Some(closed));
-            }
-            OperationKind::Dispatch | OperationKind::Patch => {}
+            // Maps go on once their items are compared.
+            OperationKind::Map | OperationKind::Dispatch | OperationKind::Patch => {}
             _ => {}
         }
     }

@@ -17,7 +17,7 @@ use stent_core::task::{MapItem, NewChild, NewTask};
 use stent_core::{Failure, Payload};
 
 use super::Stop;
-use super::journal::{ClosedChunks, Divergence};
+use super::journal::Divergence;
 use super::operation::{Answer, Ask, Request};
 use super::queue::Receipt;
 use super::results::{cancelled, completed, ended, not_ended, result, watch_key};
@@ -29,61 +29,51 @@ const WINDOW: usize = 2;
 /// A map that is under way.
 #[derive(Debug)]
 pub(super) struct MapRun {
-    id: OperationId,
-    chunk: u32,
+    pub(super) id: OperationId,
+    pub(super) chunk: u32,
     settled: bool,
-    stage: Stage,
+    pub(super) stage: Stage,
     /// Items taken from the iterator.
-    produced: u32,
+    pub(super) produced: u32,
     exhausted: bool,
-    open: VecDeque<OpenChunk>,
+    pub(super) open: VecDeque<OpenChunk>,
     /// Its future was asked for something.
     asked: bool,
     /// Items of open chunks that exist, as they were before this activation.
-    existing: Vec<MapItem>,
+    pub(super) existing: Vec<MapItem>,
 }
 
-/// How far a map that goes on after a crash has come.
+/// How far a map has come. One of a written turn goes through all of these, others run from the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
+    /// The items of open chunks are read.
+    Looking,
+    /// Those that exist are compared with what the iterator gives.
+    Comparing,
+    /// It goes on when the replay is over.
+    Compared,
     /// The results of closed chunks are read, from this index on up to the second.
     Restoring(u32, u32),
     /// The recorded state of a fold is taken in.
-    RestoringState(u32),
-    /// The items of open chunks are read.
-    Looking(u32),
+    RestoringState,
     Running,
+    /// Its outcome is queued.
+    Over,
 }
 
 #[derive(Debug)]
-struct OpenChunk {
-    first: u32,
-    past: u32,
+pub(super) struct OpenChunk {
+    pub(super) first: u32,
+    pub(super) past: u32,
     /// Its results, once all have ended.
     results: Option<Vec<Result<Payload, Failure>>>,
-    watched: bool,
+    pub(super) watched: bool,
 }
 
-impl Driver {
-    /// Begins a map, or goes on with one of a written turn: `recorded` says what it had done.
-    pub(super) fn begin_map(&mut self, slot: usize, chunk: u32, recorded: Option<Option<ClosedChunks>>) {
-        let (id, settled, fold) = {
-            let shared = self.activation.shared();
-            let operation = &shared.operations[slot];
-            let Request::Map { settled, fold, .. } = operation.request else { return };
-            (operation.id.clone(), settled, fold)
-        };
-        let (closed, state) = match &recorded {
-            Some(Some(chunks)) => (chunks.closed, chunks.state.clone()),
-            _ => (0, None),
-        };
-        let stage = match (&recorded, fold) {
-            (None, _) => Stage::Running,
-            (Some(_), true) if state.is_some() => Stage::RestoringState(closed),
-            (Some(_), false) if closed > 0 => Stage::Restoring(0, closed),
-            (Some(_), _) => Stage::Looking(closed),
-        };
-        let run = MapRun {
+impl MapRun {
+    /// A map of which this many items are in closed chunks.
+    pub(super) fn new(id: OperationId, settled: bool, chunk: u32, closed: u32, stage: Stage) -> Self {
+        Self {
             id,
             chunk: chunk.clamp(1, limits::CHUNK),
             settled,
@@ -93,16 +83,29 @@ impl Driver {
             open: VecDeque::new(),
             asked: false,
             existing: Vec::new(),
-        };
-        self.maps.insert(slot, run);
-        match stage {
-            Stage::Restoring(..) | Stage::Looking(_) => self.read_items(slot),
-            Stage::RestoringState(_) => {
-                if let Some(state) = state {
-                    self.ask(slot, Ask::Restore { state });
-                }
-            }
-            Stage::Running => {}
+        }
+    }
+
+    /// True if items exist of which it is not known whether the iterator gives them.
+    pub(super) fn has_uncompared(&self) -> bool {
+        self.existing.iter().any(|item| item.index >= self.produced)
+    }
+}
+
+impl Driver {
+    /// Begins a map.
+    pub(super) fn begin_map(&mut self, slot: usize, chunk: u32) {
+        let Some((id, settled, _)) = self.map_made(slot) else { return };
+        self.maps.insert(slot, MapRun::new(id, settled, chunk, 0, Stage::Running));
+    }
+
+    /// A map, as it was made: its identity, whether it is settled, whether it folds.
+    pub(super) fn map_made(&self, slot: usize) -> Option<(OperationId, bool, bool)> {
+        let shared = self.activation.shared();
+        let operation = &shared.operations[slot];
+        match operation.request {
+            Request::Map { settled, fold, .. } => Some((operation.id.clone(), settled, fold)),
+            _ => None,
         }
     }
 
@@ -125,7 +128,19 @@ impl Driver {
     /// Asks for the next thing, or ends the map.
     fn advance(&mut self, slot: usize) {
         let Some(map) = self.maps.get_mut(&slot) else { return };
-        if map.asked || map.stage != Stage::Running {
+        if map.asked {
+            return;
+        }
+        if map.stage == Stage::Comparing {
+            if map.has_uncompared() {
+                let (first, limit) = (map.produced, map.chunk);
+                self.ask(slot, Ask::Produce { first, limit });
+            } else {
+                map.stage = Stage::Compared;
+            }
+            return;
+        }
+        if map.stage != Stage::Running {
             return;
         }
         if let Some(results) = map.open.front_mut().and_then(|chunk| chunk.results.take()) {
@@ -135,13 +150,13 @@ impl Driver {
             let (first, limit) = (map.produced, map.chunk);
             self.ask(slot, Ask::Produce { first, limit });
         } else if map.exhausted && map.open.is_empty() {
-            map.stage = Stage::Looking(map.produced);
+            map.stage = Stage::Over;
             self.own_outcome(slot, OperationOutcome::Completed(Payload::default()));
         }
     }
 
     /// Asks the map's future; it answers while the function is polled.
-    fn ask(&mut self, slot: usize, ask: Ask) {
+    pub(super) fn ask(&mut self, slot: usize, ask: Ask) {
         if let Some(map) = self.maps.get_mut(&slot) {
             map.asked = true;
         }
@@ -152,6 +167,10 @@ impl Driver {
     fn answered(&mut self, slot: usize, answer: Answer) -> Result<(), Stop> {
         match answer {
             Answer::Refused(failure) => {
+                if let Some(map) = self.maps.get(&slot).filter(|map| map.stage == Stage::Comparing) {
+                    let difference = format!("{}: its items are not those recorded: {failure}", map.id);
+                    return Err(Divergence { turn: map.id.turn, difference }.into());
+                }
                 self.end_map(slot, failure);
                 Ok(())
             }
@@ -173,16 +192,9 @@ impl Driver {
                 self.queue.entry(turn, now, body, None);
                 self.watcher.remove(watch_key(slot, chunk.first, map.chunk));
             }
-            Stage::Restoring(from, closed) => {
-                let next = from.saturating_add(map.chunk).min(closed);
-                map.stage = if next < closed { Stage::Restoring(next, closed) } else { Stage::Looking(closed) };
-                self.read_items(slot);
-            }
-            Stage::RestoringState(closed) => {
-                map.stage = Stage::Looking(closed);
-                self.read_items(slot);
-            }
-            Stage::Looking(_) => {}
+            Stage::Restoring(from, closed) => self.restored(slot, from, closed),
+            Stage::RestoringState => self.run_map(slot),
+            _ => {}
         }
     }
 
@@ -232,8 +244,6 @@ impl Driver {
                 };
                 self.queue.child(child, (index + 1 == past).then_some(Receipt::Chunk(slot, first)));
             }
-        } else {
-            self.watch_chunk(slot, first, false);
         }
         Ok(())
     }
@@ -261,15 +271,6 @@ impl Driver {
         self.maps.values().all(waits)
     }
 
-    /// True if a map of a written turn has not yet compared the items that exist with those that its iterator gives.
-    pub(super) fn has_unseen_items(&self) -> bool {
-        self.maps.values().any(|map| match map.stage {
-            Stage::Restoring(..) | Stage::RestoringState(_) => true,
-            Stage::Looking(_) => !map.exhausted,
-            Stage::Running => map.existing.iter().any(|item| item.index >= map.produced),
-        })
-    }
-
     /// The open chunks of a map whose children exist: first index, and the index past the last.
     pub(super) fn open_chunks(&self, slot: usize) -> Option<(OperationId, bool, Vec<std::ops::Range<u32>>)> {
         let map = self.maps.get(&slot)?;
@@ -286,17 +287,7 @@ impl Driver {
         }
     }
 
-    fn read_items(&self, slot: usize) {
-        let Some(map) = self.maps.get(&slot) else { return };
-        match map.stage {
-            Stage::Restoring(from, closed) => self.read_range(slot, from, from.saturating_add(map.chunk).min(closed)),
-            // The chunk after the window too: none of its items may exist.
-            Stage::Looking(closed) => self.read_range(slot, closed, closed.saturating_add(map.chunk.saturating_mul(3))),
-            Stage::RestoringState(_) | Stage::Running => {}
-        }
-    }
-
-    fn read_range(&self, slot: usize, first: u32, past: u32) {
+    pub(super) fn read_range(&self, slot: usize, first: u32, past: u32) {
         let Some(map) = self.maps.get(&slot) else { return };
         let (engine, id) = (Arc::clone(&self.activation.engine), map.id.clone());
         let (parent, generation) = (self.activation.task.claim.task, self.activation.task.generation);
@@ -315,9 +306,9 @@ impl Driver {
                 let results = ended(&items).filter(|_| all).ok_or_else(|| not_ended(&map.id))?;
                 self.ask(slot, Ask::Absorb { first, results });
             }
-            Stage::Looking(_) => {
+            Stage::Looking => {
                 map.existing = items;
-                map.stage = Stage::Running;
+                map.stage = Stage::Comparing;
             }
             Stage::Running => {
                 let failed = items.iter().filter(|item| item.ended.as_ref().is_some_and(|ended| !completed(ended)));
@@ -334,7 +325,7 @@ impl Driver {
                     None => self.watch_chunk(slot, first, false),
                 }
             }
-            Stage::RestoringState(_) => {}
+            _ => {}
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ mod poll;
 #[cfg(test)]
 mod programs;
 mod queue;
+mod reopened;
 mod replay;
 mod residence;
 mod results;

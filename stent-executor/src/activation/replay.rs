@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::StreamExt as _;
 use stent_core::Timestamp;
 use stent_core::name::FunctionName;
 use stent_core::operation::{OperationId, OperationKey, OperationKind};
@@ -23,10 +22,7 @@ impl Driver {
         }
         loop {
             let turn = self.turn();
-            self.number();
-            self.check(turn).await?;
-            self.forget_written();
-            self.index(turn);
+            self.settle_turn(turn).await?;
             if !self.recorded.is_followed(turn) {
                 break;
             }
@@ -37,13 +33,31 @@ impl Driver {
             let (slot, given, at) = self.next_recorded(turn).await?;
             self.give(slot, given, at).await;
         }
-        self.go_live().await
+        self.go_live()?;
+        self.demand_items().await
+    }
+
+    /// Checks what a written turn made.
+    async fn settle_turn(&mut self, turn: u32) -> Result<(), Stop> {
+        loop {
+            self.number();
+            self.check(turn).await?;
+            self.forget_written();
+            self.index(turn);
+            self.look_into_maps(turn);
+            self.compare_items().await?;
+            if !self.activation.shared().has_more() {
+                return Ok(());
+            }
+        }
     }
 
     /// What a written turn drops or changes was written with it.
     fn forget_written(&mut self) {
         let mut shared = self.activation.shared();
-        shared.dropped.clear();
+        for slot in shared.dropped.drain(..) {
+            self.maps.remove(&slot);
+        }
         shared.variables.clear();
         shared.notes.clear();
     }
@@ -163,7 +177,7 @@ impl Driver {
     }
 
     /// Outcomes left in the stream are given first; what else is open is watched, timed or started.
-    async fn go_live(&mut self) -> Result<(), Stop> {
+    fn go_live(&mut self) -> Result<(), Stop> {
         if self.returned.is_some() {
             return Ok(());
         }
@@ -192,22 +206,6 @@ impl Driver {
         };
         for (slot, id) in open {
             self.go_on(slot, &id);
-        }
-        self.check_maps().await
-    }
-
-    /// Has open maps take up the items that exist before anything is started or written, since other items are a divergence. A map that the
-    /// function does not poll at this time does so when it is polled.
-    async fn check_maps(&mut self) -> Result<(), Stop> {
-        while self.has_unseen_items() {
-            self.advance_maps()?;
-            if self.driving {
-                self.drive_steps().await;
-            } else if let Some(happening) = self.work.next().await {
-                self.happened(happening)?;
-            } else {
-                break;
-            }
         }
         Ok(())
     }

@@ -260,7 +260,7 @@ impl Driver {
             }
             Begin::Map { chunk } => {
                 self.queue.entry(id.turn, now, EntryBody::Made(id, Made::Map { chunk }), None);
-                self.begin_map(slot, chunk, None);
+                self.begin_map(slot, chunk);
             }
             Begin::Dispatch(execution) => {
                 let Some(mut execution) = execution else { return };
