@@ -63,6 +63,7 @@ struct Planned {
 struct State {
     program: Program,
     calls: Vec<&'static str>,
+    in_flight: usize,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -132,6 +133,12 @@ impl FaultPlan {
         self.state().calls.clone()
     }
 
+    /// How many calls were made and have not been answered yet.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.state().in_flight
+    }
+
     /// Counts a call and tells what it meets.
     fn meet(&self, name: &'static str) -> Met {
         let mut state = self.state();
@@ -156,6 +163,7 @@ impl FaultPlan {
         // Made before the fault is drawn, so that no repair is missed between the two.
         let repaired = self.0.repaired.notified();
         let met = self.meet(name);
+        let _in_flight = InFlight::begin(self);
         match met {
             Met::Nothing => return call.await,
             Met::Failure(Moment::After) | Met::Hang(Moment::After) => drop(call.await?),
@@ -172,6 +180,22 @@ impl FaultPlan {
     }
 }
 
+/// A call that has not been answered; it is answered, or its caller has given up, when this is dropped.
+struct InFlight<'a>(&'a FaultPlan);
+
+impl<'a> InFlight<'a> {
+    fn begin(plan: &'a FaultPlan) -> Self {
+        plan.state().in_flight += 1;
+        Self(plan)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.state().in_flight -= 1;
+    }
+}
+
 /// The `number`-th value of the generator SplitMix64 (Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", 2014).
 fn draw(seed: u64, number: usize, probability: f64) -> Met {
     let number = u64::try_from(number).unwrap_or(u64::MAX);
@@ -184,18 +208,25 @@ fn draw(seed: u64, number: usize, probability: f64) -> Met {
     if f64::from(high) < probability * (f64::from(u32::MAX) + 1.0) { Met::Failure(moment) } else { Met::Nothing }
 }
 
-/// A backend whose calls fail as a [`FaultPlan`] says. Hints pass through.
+/// A backend whose calls fail as a [`FaultPlan`] says. Hints pass through, unless it is [without](Self::without_hints) any.
 #[derive(Clone)]
 pub struct FaultyBackend {
     inner: Arc<dyn Backend>,
     plan: FaultPlan,
+    has_hints: bool,
 }
 
 impl FaultyBackend {
     /// Wraps a backend. Several may share one plan, and their calls are then counted together.
     #[must_use]
     pub fn new(inner: Arc<dyn Backend>, plan: FaultPlan) -> Self {
-        Self { inner, plan }
+        Self { inner, plan, has_hints: true }
+    }
+
+    /// Gives no hints: everything has to be found by looking (L3).
+    #[must_use]
+    pub fn without_hints(self) -> Self {
+        Self { has_hints: false, ..self }
     }
 
     /// The plan.
@@ -207,7 +238,7 @@ impl FaultyBackend {
 
 impl HasWakeUps for FaultyBackend {
     fn wake_ups(&self) -> Option<Box<dyn WakeUps>> {
-        self.inner.wake_ups()
+        if self.has_hints { self.inner.wake_ups() } else { None }
     }
 }
 

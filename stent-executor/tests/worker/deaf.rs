@@ -1,115 +1,16 @@
 //! A backend without hints: what this process does it tells itself, and the rest is found by polling (L3).
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use stent_core::backend::{
-    Claims, Completion, DeadLetterFilter, Dispatch, ExecutionFilter, HasWakeUps, Inspect, Journal, Maintenance, Memos,
-    Outcomes, Page, ProgressCursor, ProgressEntry, Pruned, ReadVariables, RedriveTarget, Signals, TaskFilter, Watch,
-};
-use stent_core::claim::{Claim, ClaimRequest, Claimed, Renewal};
-use stent_core::commit::{Cancelled, Commit, Dispatched, Redriven, Reserved, Sent, Suspended, TurnCommit};
-use stent_core::dead_letter::DeadLetter;
-use stent_core::execution::{ExecutionRecord, ExecutionStatus, NewExecution};
-use stent_core::journal::{JournalEntry, LoadedJournal, TurnWrite};
-use stent_core::operation::OperationId;
-use stent_core::outcome::Ended;
-use stent_core::signal::SignalSend;
-use stent_core::task::{MapItem, Suspension, TaskEnd, TaskRecord};
-use stent_core::variable::Variables;
-use stent_core::worker::{LimitRecord, QueueRecord, WorkerRecord, WorkerState};
-use stent_core::{BackendError, ExecutionId, Fingerprint, Payload, TaskId, Timestamp, WorkerId};
+use stent_core::worker::WorkerState;
 use stent_executor::prelude::*;
 use stent_executor::{Stent, Worker};
 use stent_testkit::clock::ManualClock;
+use stent_testkit::faulty::{FaultPlan, FaultyBackend};
 use stent_testkit::memory::{MemoryBackend, MemoryStore};
 
 use crate::bench::{add, soon};
-
-struct Deaf(MemoryBackend);
-
-impl HasWakeUps for Deaf {}
-
-macro_rules! deaf {
-    ($role:ident { $(fn $method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)* }) => {
-        #[async_trait]
-        impl $role for Deaf {$(
-            async fn $method(&self $(, $argument: $type)*) -> Result<$answer, BackendError> {
-                self.0.$method($($argument),*).await
-            }
-        )*}
-    };
-}
-
-deaf!(Dispatch {
-    fn dispatch(now: Timestamp, executions: &[NewExecution]) -> Vec<Dispatched>;
-    fn cancel(now: Timestamp, execution: ExecutionId) -> Cancelled;
-    fn redrive(now: Timestamp, target: RedriveTarget) -> Redriven;
-    fn expire(now: Timestamp, limit: u32) -> Vec<ExecutionId>;
-});
-
-deaf!(Claims {
-    fn claim(now: Timestamp, request: &ClaimRequest) -> Claimed;
-    fn renew(now: Timestamp, worker: &WorkerRecord, claims: &[Claim]) -> Vec<Renewal>;
-    fn lapse(now: Timestamp, worker: WorkerId) -> u32;
-});
-
-deaf!(Journal {
-    fn load(task: TaskId, generation: u32) -> LoadedJournal;
-    fn write(now: Timestamp, turns: &[TurnWrite]) -> Vec<TurnCommit>;
-});
-
-deaf!(Completion {
-    fn complete(now: Timestamp, ends: &[TaskEnd]) -> Vec<Commit>;
-    fn suspend(now: Timestamp, suspensions: &[Suspension]) -> Vec<Suspended>;
-});
-
-deaf!(Outcomes {
-    fn tasks(tasks: &[TaskId]) -> Vec<Option<Ended>>;
-    fn map_items(parent: TaskId, generation: u32, operation: &OperationId, items: Range<u32>) -> Vec<MapItem>;
-    fn executions(executions: &[ExecutionId]) -> Vec<ExecutionStatus>;
-    fn news(watches: &[Watch]) -> Vec<bool>;
-});
-
-deaf!(Signals {
-    fn send(now: Timestamp, send: &SignalSend) -> Sent;
-});
-
-deaf!(Memos {
-    fn recall(now: Timestamp, keys: &[Fingerprint]) -> Vec<Option<Payload>>;
-    fn reserve(now: Timestamp, claim: Claim, key: Fingerprint) -> Reserved;
-});
-
-deaf!(ReadVariables {
-    fn read(execution: ExecutionId) -> Variables;
-});
-
-deaf!(Inspect {
-    fn list_executions(filter: &ExecutionFilter, page: Page<ExecutionId>) -> Vec<ExecutionRecord>;
-    fn count_executions(filter: &ExecutionFilter) -> u64;
-    fn execution(id: ExecutionId) -> Option<ExecutionRecord>;
-    fn list_tasks(filter: &TaskFilter, page: Page<TaskId>) -> Vec<TaskRecord>;
-    fn count_tasks(filter: &TaskFilter) -> u64;
-    fn task(id: TaskId) -> Option<TaskRecord>;
-    fn list_journal(task: TaskId, page: Page<u32>) -> Vec<JournalEntry>;
-    fn list_progress(execution: ExecutionId, page: Page<ProgressCursor>) -> Vec<ProgressEntry>;
-    fn list_dead_letters(filter: &DeadLetterFilter, page: Page<TaskId>) -> Vec<DeadLetter>;
-    fn count_dead_letters(filter: &DeadLetterFilter) -> u64;
-    fn dead_letter(task: TaskId) -> Option<DeadLetter>;
-    fn queues(now: Timestamp) -> Vec<QueueRecord>;
-    fn workers() -> Vec<WorkerRecord>;
-    fn limits() -> Vec<LimitRecord>;
-});
-
-deaf!(Maintenance {
-    fn migrate() -> ();
-    fn schema_version() -> u32;
-    fn ping() -> Option<Timestamp>;
-    fn prune(now: Timestamp, before: Timestamp) -> Pruned;
-    fn discard_dead_letter(task: TaskId) -> bool;
-});
 
 #[durable]
 async fn sum(ctx: Ctx, numbers: Vec<u32>) -> Result<u32> {
@@ -127,7 +28,8 @@ async fn answer(ctx: Ctx) -> Result<u32> {
 
 /// A process of its own on the store.
 async fn process(store: &MemoryStore, clock: &ManualClock) -> Stent {
-    Stent::builder(Deaf(MemoryBackend::open(store)))
+    let backend = FaultyBackend::new(Arc::new(MemoryBackend::open(store)), FaultPlan::none()).without_hints();
+    Stent::builder(backend)
         .functions(functions![add, sum, answer])
         .clock(Arc::new(clock.clone()))
         .build()

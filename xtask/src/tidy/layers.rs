@@ -18,7 +18,7 @@ fn allowed(package: &str) -> Option<Allowed> {
         "stent-core" | "stent-macros" | "xtask" => Some(Allowed::Only(&[])),
         "stent-testkit" => Some(Allowed::Only(&["stent-core"])),
         "stent-executor" => Some(Allowed::Only(&["stent-core", "stent-macros"])),
-        "stent-cli" => Some(Allowed::Anything),
+        "stent-cli" | "stent-scenarios" => Some(Allowed::Anything),
         _ if package.starts_with("stent-backend-") => Some(Allowed::Only(&["stent-core"])),
         _ => None,
     }

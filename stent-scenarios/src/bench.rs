@@ -1,0 +1,157 @@
+//! A store, a clock that is moved by hand, and handles on both: each like one of another process.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stent_backend_sqlite::SqliteBackend;
+use stent_core::worker::WorkerState;
+use stent_core::{Backend, Clock, Timestamp};
+use stent_executor::{Registration, Stent, StentBuilder, Worker, WorkerBuilder};
+use stent_testkit::clock::ManualClock;
+use stent_testkit::faulty::{FaultPlan, FaultyBackend};
+use stent_testkit::memory::{MemoryBackend, MemoryStore};
+use tempfile::TempDir;
+
+use crate::Ledger;
+
+/// Real time that is long enough for anything that happens at all.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Rounds of the runtime without a new call of the store, after which nothing is about to happen.
+const QUIET_ROUNDS: u32 = 100;
+
+/// What happens, or a test that says that it did not.
+pub async fn soon<T>(what: &str, event: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, event).await.unwrap_or_else(|_| panic!("did not happen: {what}"))
+}
+
+enum Store {
+    Memory(MemoryStore),
+    Sqlite(TempDir),
+}
+
+/// A store, a clock and a ledger. Made for the runtime of one thread that `#[tokio::test]` gives.
+pub struct Bench {
+    store: Store,
+    /// Moved by the test alone.
+    pub clock: ManualClock,
+    /// Counts the calls of all handles, and lets them fail as it is told.
+    pub plan: FaultPlan,
+    /// What functions did; they have it as a resource.
+    pub ledger: Ledger,
+}
+
+impl Bench {
+    /// An empty store in memory.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self::on(Store::Memory(MemoryBackend::new().store().clone()))
+    }
+
+    /// An empty SQLite file.
+    #[must_use]
+    pub fn sqlite() -> Self {
+        Self::on(Store::Sqlite(tempfile::tempdir().unwrap()))
+    }
+
+    fn on(store: Store) -> Self {
+        Self { store, clock: ManualClock::default(), plan: FaultPlan::none(), ledger: Ledger::default() }
+    }
+
+    /// A handle of its own on the store, like that of another process.
+    pub async fn backend(&self) -> Arc<dyn Backend> {
+        let inner: Arc<dyn Backend> = match &self.store {
+            Store::Memory(store) => Arc::new(MemoryBackend::open(store)),
+            Store::Sqlite(directory) => Arc::new(SqliteBackend::open(directory.path().join("stent.db")).await.unwrap()),
+        };
+        Arc::new(FaultyBackend::new(inner, self.plan.clone()))
+    }
+
+    /// The beginnings of a program with these functions, the clock and the ledger.
+    pub async fn program(&self, functions: Vec<Registration>) -> StentBuilder {
+        Stent::with_backend(self.backend().await)
+            .functions(functions)
+            .resource(self.ledger.clone())
+            .clock(Arc::new(self.clock.clone()))
+    }
+
+    /// A program with these functions.
+    pub async fn stent(&self, functions: Vec<Registration>) -> Stent {
+        self.program(functions).await.build().await.unwrap()
+    }
+
+    /// A worker that is ready.
+    pub async fn worker(&self, worker: WorkerBuilder) -> Worker {
+        let worker = worker.start().await.unwrap();
+        soon("the worker is ready", worker.wait_for(WorkerState::Ready)).await;
+        worker
+    }
+
+    /// The time of the clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Waits until nothing happens any more without time passing: no call of the store is in flight, and the runtime's tasks have nothing to do.
+    pub async fn settle(&self) {
+        soon("everything is at rest", async {
+            let (mut calls, mut quiet) = (self.plan.count(), 0);
+            while quiet < QUIET_ROUNDS {
+                tokio::task::yield_now().await;
+                if self.plan.in_flight() > 0 {
+                    // The store's own threads have to get on.
+                    tokio::time::sleep(Duration::from_micros(100)).await;
+                    quiet = 0;
+                } else if self.plan.count() == calls {
+                    quiet += 1;
+                } else {
+                    (calls, quiet) = (self.plan.count(), 0);
+                }
+            }
+        })
+        .await;
+    }
+
+    /// Lets time pass, from one thing that waits for it to the next.
+    pub async fn pass(&self, time: Duration) {
+        let end = self.now().after(time);
+        loop {
+            self.settle().await;
+            let next = self.clock.next_wait().filter(|next| *next < end);
+            let Some(next) = next else { break };
+            self.clock.set(next.max(self.now()));
+        }
+        self.clock.set(end);
+        self.settle().await;
+    }
+
+    /// Lets time pass in one leap. Leases of work that runs meanwhile are renewed late, and polls are missed.
+    pub async fn leap(&self, time: Duration) {
+        self.settle().await;
+        self.clock.advance(time);
+        self.settle().await;
+    }
+
+    /// Lets time pass until this has happened: at most a day.
+    pub async fn until<T>(&self, what: &str, event: impl Future<Output = T>) -> T {
+        let end = self.now().after(Duration::from_secs(24 * 60 * 60));
+        let time = async {
+            while self.now() < end {
+                self.settle().await;
+                match self.clock.next_wait() {
+                    Some(next) => self.clock.set(next.max(self.now())),
+                    None => tokio::time::sleep(Duration::from_millis(1)).await,
+                }
+            }
+        };
+        soon(what, async {
+            tokio::select! {
+                biased;
+                happened = event => happened,
+                () = time => panic!("did not happen within a day: {what}"),
+            }
+        })
+        .await
+    }
+}
