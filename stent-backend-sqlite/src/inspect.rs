@@ -1,4 +1,4 @@
-//! Inspection: what an operator reads, page by page. Payloads are not among it, a dead letter's input aside; what is being deleted is
+//! Inspection: what an operator reads, page by page. Payloads are among it where they are asked for by name, and in dead letters; what is being deleted is
 //! not shown.
 
 mod page;
@@ -14,14 +14,15 @@ use stent_core::error::BackendError;
 use stent_core::execution::{ExecutionRecord, ExecutionState};
 use stent_core::id::{ExecutionId, TaskId};
 use stent_core::journal::JournalEntry;
-use stent_core::task::{TaskRecord, TaskState};
+use stent_core::task::{TaskPayloads, TaskRecord, TaskState, Wait};
 use stent_core::time::Timestamp;
 use stent_core::worker::{LimitRecord, QueueRecord, WorkerRecord};
 
 use crate::SqliteBackend;
-use crate::batch::to_json;
+use crate::batch::{Hex, to_json};
 use crate::entry;
 use crate::error::During;
+use crate::row::Columns;
 use page::{Bound, Rows, limit_of};
 
 /// More than any id, which has 16 bytes.
@@ -98,6 +99,40 @@ impl Inspect for SqliteBackend {
         let rows = tasks("task");
         let query = sqlx::query(include_str!("../sql/inspect/task.sql")).bind(id.as_bytes().to_vec());
         self.read(rows.operation, move |connection| Box::pin(rows.one(connection, query, records::task))).await
+    }
+
+    async fn payloads(&self, tasks: &[TaskId]) -> Result<Vec<Option<TaskPayloads>>, BackendError> {
+        const OPERATION: &str = "payloads";
+        if tasks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let asked: Vec<_> = tasks.iter().map(|task| Hex(task.as_bytes())).collect();
+        let query = sqlx::query(include_str!("../sql/inspect/payloads.sql")).bind(to_json(OPERATION, &asked)?);
+        let mut answers = vec![None; tasks.len()];
+        self.read(OPERATION, move |connection| {
+            Box::pin(async move {
+                for row in &query.fetch_all(connection).await.during(OPERATION)? {
+                    let (key, payloads) = records::payloads(Columns::new(OPERATION, "tasks", "id", row))?;
+                    if let Some(answer) = answers.get_mut(key) {
+                        *answer = Some(payloads);
+                    }
+                }
+                Ok(answers)
+            })
+        })
+        .await
+    }
+
+    async fn waits(&self, task: TaskId) -> Result<Vec<Wait>, BackendError> {
+        const OPERATION: &str = "waits";
+        let query = sqlx::query(include_str!("../sql/inspect/waits.sql")).bind(task.as_bytes().to_vec());
+        self.read(OPERATION, move |connection| {
+            Box::pin(async move {
+                let rows = query.fetch_all(connection).await.during(OPERATION)?;
+                rows.iter().map(|row| records::wait(Columns::new(OPERATION, "waits", "task", row))).collect()
+            })
+        })
+        .await
     }
 
     async fn list_journal(&self, task: TaskId, page: Page<u32>) -> Result<Vec<JournalEntry>, BackendError> {

@@ -11,7 +11,8 @@ use stent_core::error::BackendError;
 use stent_core::execution::{ExecutionRecord, ExecutionState};
 use stent_core::journal::EntryBody;
 use stent_core::name::{QueueName, Tag};
-use stent_core::task::TaskRecord;
+use stent_core::operation::{OperationId, OperationKey, OperationKind};
+use stent_core::task::{TaskPayloads, TaskRecord, Wait};
 use stent_core::worker::{LimitRecord, QueueRecord, WorkerRecord, WorkerState};
 
 use crate::announce::StoredFunction;
@@ -35,6 +36,27 @@ pub(super) fn execution(columns: Columns<'_>) -> Result<ExecutionRecord, Backend
         failure: columns.optional_failure("failure")?,
         dedup: columns.optional_name("dedup")?,
     })
+}
+
+/// The place in the list of those asked for, and the payloads.
+pub(super) fn payloads(columns: Columns<'_>) -> Result<(usize, TaskPayloads), BackendError> {
+    let payloads = TaskPayloads { input: columns.payload("input")?, output: columns.optional_payload("output")? };
+    Ok((columns.number("key")?, payloads))
+}
+
+pub(super) fn wait(columns: Columns<'_>) -> Result<Wait, BackendError> {
+    if let Some(name) = columns.optional_name("signal")? {
+        return Ok(Wait::Signal(name));
+    }
+    let operation = OperationId {
+        turn: columns.number("op_turn")?,
+        kind: OperationKind::Map,
+        name: columns.text("op_name")?.into(),
+        key: OperationKey::none(),
+        number: columns.number("op_number")?,
+    };
+    let items = columns.number("first")?..columns.number("past")?;
+    Ok(Wait::Map { operation, items, settled: columns.flag("settled")? })
 }
 
 pub(super) fn task(columns: Columns<'_>) -> Result<TaskRecord, BackendError> {

@@ -9,7 +9,7 @@ use crate::id::{ExecutionId, TaskId};
 use crate::journal::JournalEntry;
 use crate::name::{FunctionName, QueueName, Tag};
 use crate::operation::OperationId;
-use crate::task::{TaskRecord, TaskState};
+use crate::task::{TaskPayloads, TaskRecord, TaskState, Wait};
 use crate::time::Timestamp;
 use crate::worker::{LimitRecord, QueueRecord, WorkerRecord};
 
@@ -145,6 +145,19 @@ pub trait Inspect: Send + Sync {
     /// # Errors
     /// [`BackendError`] if the store is in trouble, or the row cannot be read.
     async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, BackendError>;
+
+    /// Arguments and results of tasks, in the order asked for; `None` for those that do not exist. The only way to payloads here.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the store is in trouble, or a row cannot be read.
+    async fn payloads(&self, tasks: &[TaskId]) -> Result<Vec<Option<TaskPayloads>>, BackendError>;
+
+    /// What a suspended task waits for, besides its timer and the ends of its calls: signals and maps, signals by name first. Nothing of a task that is
+    /// not suspended.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the store is in trouble, or a row cannot be read.
+    async fn waits(&self, task: TaskId) -> Result<Vec<Wait>, BackendError>;
 
     /// The journal of a task's present generation, by `seq`; payloads in it are empty.
     ///

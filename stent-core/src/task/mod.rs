@@ -85,6 +85,15 @@ pub struct MapItem {
     pub ended: Option<crate::outcome::Ended>,
 }
 
+/// What a task was given and what it gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskPayloads {
+    /// The encoded arguments.
+    pub input: Payload,
+    /// The encoded result, of one that completed.
+    pub output: Option<Payload>,
+}
+
 /// A task as an operator sees it, without its payloads.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskRecord {

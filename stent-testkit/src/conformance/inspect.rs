@@ -2,16 +2,17 @@
 
 use stent_core::backend::{ExecutionFilter, Page, TaskFilter};
 use stent_core::execution::ExecutionState;
-use stent_core::task::TaskState;
+use stent_core::task::{TaskPayloads, TaskState, Wait};
 use stent_core::worker::QueueRecord;
 use stent_core::{ExecutionId, TaskId, limits};
 
 use super::acts::Acts;
 use super::builders::{
     ExecutionWith, RequestWith, TICK, TaskWith, TurnWith, at, call, child, completed, execution, executions, failed,
-    function, has, has_version, items, map, next_execution_id, queue, released_until, request, retried, secs, sleeping,
-    tag, turn, version,
+    function, has, has_version, items, map, next_execution_id, payload, queue, released_until, request, retried, secs,
+    send, sleeping, tag, turn, version, waiting,
 };
+use super::scenes::slot;
 use super::store::{Checked, Fixture, Trouble};
 
 fn of_state(state: ExecutionState) -> ExecutionFilter {
@@ -312,5 +313,36 @@ pub(super) async fn reading_changes_nothing(s: Fixture) -> Checked {
     s.workers().await?;
     s.list_executions(&ExecutionFilter::default(), Page::first(100)).await?;
     assert_eq!(s.list_tasks(&TaskFilter::default(), Page::first(100)).await?, before);
+    Ok(())
+}
+
+/// C-X3 Arguments and results are read by task, in the order asked for.
+pub(super) async fn payloads_are_read_by_task(s: Fixture) -> Checked {
+    let done = s.start(at(0), execution("f")).await?;
+    s.end(at(1), completed(done.claim, "done")).await?;
+    let open = s.start(at(1), execution("g")).await?;
+    let tasks = [open.claim.task, TaskId::from_bytes([7; 16]), done.claim.task];
+    let payloads = s.payloads(&tasks).await?;
+    let of = |name, output: Option<&str>| {
+        Some(TaskPayloads { input: execution(name).task.input, output: output.map(payload) })
+    };
+    assert_eq!(payloads, [of("g", None), None, of("f", Some("done"))]);
+    assert!(s.payloads(&[]).await?.is_empty());
+    Ok(())
+}
+
+/// C-Q4 What a suspended task waits for is shown, and of no other.
+pub(super) async fn waits_of_suspended_tasks_are_shown(s: Fixture) -> Checked {
+    let parent = s.start(at(0), execution("f")).await?;
+    let map = map(0, "g");
+    s.note_down(at(0), turn(parent.claim).children(items(parent.claim.task, &map, 0..2))).await?;
+    assert!(s.waits(parent.claim.task).await?.is_empty());
+    let range = Wait::Map { operation: map, items: 0..2, settled: true };
+    let (a, b) = (slot("a"), slot("b"));
+    s.rest(at(1), waiting(parent.claim, vec![range.clone(), b.clone(), a.clone()])).await?;
+    assert_eq!(s.waits(parent.claim.task).await?, [a, b, range]);
+    let _ = s.send(at(2), &send(parent.execution, "a", "value")).await?;
+    assert!(s.waits(parent.claim.task).await?.is_empty());
+    assert!(s.waits(TaskId::from_bytes([7; 16])).await?.is_empty());
     Ok(())
 }

@@ -194,6 +194,8 @@ macro_rules! __conformance_cases {
                 tasks_are_listed_by_what_they_are ["C-X3"],
                 pages_of_tasks_have_no_gaps ["C-X3"],
                 a_task_shows_what_it_is ["C-X3"],
+                payloads_are_read_by_task ["C-X3"],
+                waits_of_suspended_tasks_are_shown ["C-Q4"],
                 queues_show_their_depth ["C-Q1"],
                 reading_changes_nothing ["C-V2"],
             }

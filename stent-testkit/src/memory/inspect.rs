@@ -9,9 +9,10 @@ use stent_core::backend::{
 use stent_core::dead_letter::DeadLetter;
 use stent_core::execution::ExecutionRecord;
 use stent_core::journal::{EntryBody, JournalEntry};
-use stent_core::name::QueueName;
+use stent_core::name::{QueueName, SignalName};
+use stent_core::operation::OperationId;
 use stent_core::outcome::OperationOutcome;
-use stent_core::task::{TaskRecord, TaskState};
+use stent_core::task::{TaskPayloads, TaskRecord, TaskState, Wait};
 use stent_core::worker::{LimitRecord, QueueRecord, WorkerRecord};
 use stent_core::{BackendError, ExecutionId, Payload, TaskId, Timestamp, limits};
 
@@ -52,6 +53,20 @@ impl Inspect for MemoryBackend {
 
     async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, BackendError> {
         Ok(self.transaction(|tables| tables.shown_task(id).map(task_record)))
+    }
+
+    async fn payloads(&self, tasks: &[TaskId]) -> Result<Vec<Option<TaskPayloads>>, BackendError> {
+        Ok(self.transaction(|tables| tasks.iter().map(|task| tables.shown_task(*task).map(payloads)).collect()))
+    }
+
+    async fn waits(&self, task: TaskId) -> Result<Vec<Wait>, BackendError> {
+        Ok(self.transaction(|tables| {
+            let row = tables.shown_task(task).filter(|row| row.state == TaskState::Suspended);
+            let mut waits: Vec<Wait> = row.map(|row| row.waits.clone()).unwrap_or_default();
+            waits.retain(|wait| !matches!(wait, Wait::Child(_)));
+            waits.sort_by(|a, b| order(a).cmp(&order(b)));
+            waits
+        }))
     }
 
     async fn list_journal(&self, task: TaskId, page: Page<u32>) -> Result<Vec<JournalEntry>, BackendError> {
@@ -200,6 +215,19 @@ fn execution_record(root: &TaskRow) -> ExecutionRecord {
         deadline: root.root.deadline,
         failure: root.failure.clone(),
         dedup: root.root.dedup.clone(),
+    }
+}
+
+fn payloads(row: &TaskRow) -> TaskPayloads {
+    TaskPayloads { input: row.call.input.clone(), output: row.output.clone() }
+}
+
+/// Signals by name, then maps by operation and range.
+fn order(wait: &Wait) -> (bool, Option<&SignalName>, Option<(&OperationId, u32)>) {
+    match wait {
+        Wait::Signal(name) => (false, Some(name), None),
+        Wait::Map { operation, items, .. } => (true, None, Some((operation, items.start))),
+        Wait::Child(_) => (true, None, None),
     }
 }
 

@@ -93,6 +93,14 @@ fn random_programs_replay_and_fence_four() {
     run_quarter(3);
 }
 
+/// C-R4: other items of a map in a stream that is not polled; items asked for after an outcome that the journal ends with.
+#[test]
+fn programs_beyond_the_first_that_failed_once() {
+    for seed in [91_255, 206_760, 286_072, 297_361] {
+        run(seed).unwrap_or_else(|violation| panic!("{violation}"));
+    }
+}
+
 /// The programs would notice: each rule is needed, and its absence is seen.
 #[test]
 fn a_driver_that_breaks_a_rule_is_found_out() {
