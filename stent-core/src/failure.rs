@@ -98,6 +98,12 @@ impl Failure {
         })
     }
 
+    /// A failure of this text alone, of class `Failure`.
+    #[must_use]
+    pub fn msg(message: impl Into<String>) -> Self {
+        Self::new(ErrorClass::of::<Self>(), message)
+    }
+
     /// A failure from an error whose class is given.
     ///
     /// If the error's sources hold a failure, its origin is kept.

@@ -120,6 +120,10 @@ impl<T> Execution<T> {
         self.id
     }
 
+    pub(crate) fn stent(&self) -> &Stent {
+        &self.stent
+    }
+
     /// Its present state.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod dispatch;
 mod engine;
 mod error;
 mod function;
+mod inspect;
 mod nudge;
 mod options;
 mod private;
@@ -32,7 +33,20 @@ pub mod __private {
     pub use tokio;
 }
 
-pub use stent_core::{Failure, failure::IntoFailure};
+// What a user of the client names; who writes a backend depends on `stent-core` itself.
+pub use stent_core::backend::{
+    DeadLetterFilter, ExecutionFilter, Page, ProgressCursor, ProgressEntry, ProgressEvent, RedriveTarget,
+};
+pub use stent_core::commit::RefusedRedrive;
+pub use stent_core::dead_letter::DeadLetter;
+pub use stent_core::error::ErrorKind;
+pub use stent_core::execution::{ExecutionRecord, ExecutionState};
+pub use stent_core::failure::IntoFailure;
+pub use stent_core::name::{FunctionName, InvalidName, QueueName, Tag};
+pub use stent_core::retry::{ErrorClass, OnRetry, RetryPolicy};
+pub use stent_core::time::{Clock, IntoDuration, Timestamp};
+pub use stent_core::worker::WorkerState;
+pub use stent_core::{Backend, BackendError, ExecutionId, Failure, TaskId, WorkerId};
 pub use stent_macros::{ErrorClass, durable};
 
 pub use codec::{Codec, CodecError, JsonCodec};
@@ -40,6 +54,7 @@ pub use context::*;
 pub use dispatch::Execution;
 pub use error::{ExecutionError, StentError, Unfinished};
 pub use function::{DurableFunction, FunctionDefinition, MemoOption};
+pub use inspect::VariablesSnapshot;
 pub use options::{Call, InvalidCall};
 pub use registry::{InvalidRegistry, Registration};
 pub use stent::{Stent, StentBuilder};
@@ -58,6 +73,15 @@ pub trait ErrorClassed {
     fn details(&self) -> Option<__private::Details> {
         None
     }
+}
+
+/// Fails the function with a text, formatted like that of `format!`: `bail!("order {id} has no lines")`. A shorthand for
+/// `return Err(Failure::msg(…))`; errors that callers tell apart are types of their own, with classes.
+#[macro_export]
+macro_rules! bail {
+    ($($text:tt)+) => {
+        return ::std::result::Result::Err($crate::Failure::msg(::std::format!($($text)+)).into())
+    };
 }
 
 /// Registers durable functions by name: `functions![charge, fulfil]`.

@@ -14,7 +14,7 @@ use stent_core::operation::{OperationId, OperationKind};
 use stent_core::outcome::OperationOutcome;
 use stent_core::retry::ErrorClass;
 use stent_core::task::{MapItem, NewChild, NewTask};
-use stent_core::{Failure, Payload};
+use stent_core::{Failure, Fingerprint, Payload};
 
 use super::Stop;
 use super::journal::Divergence;
@@ -41,6 +41,8 @@ pub(super) struct MapRun {
     asked: bool,
     /// Items of open chunks that exist, as they were before this activation.
     pub(super) existing: Vec<MapItem>,
+    /// Items that exist with another input than the iterator gave: by index, and what it gave.
+    pub(super) differing: Vec<(u32, Fingerprint)>,
 }
 
 /// How far a map has come. One of a written turn goes through all of these, others run from the start.
@@ -83,6 +85,7 @@ impl MapRun {
             open: VecDeque::new(),
             asked: false,
             existing: Vec::new(),
+            differing: Vec::new(),
         }
     }
 
@@ -221,12 +224,12 @@ impl Driver {
         let existing: Vec<&MapItem> =
             map.existing.iter().filter(|item| item.index >= first && (item.index < past || map.exhausted)).collect();
         if !existing.is_empty() {
-            let same = existing.len() == tasks.len()
-                && existing.iter().zip(&tasks).all(|(item, task)| item.fingerprint == task.fingerprint);
-            if !same {
-                let difference = format!("{}: its items {first} to {past} are not those recorded", map.id);
+            if existing.len() != tasks.len() {
+                let difference = format!("{}: items {first} to {past} are not as many as recorded", map.id);
                 return Err(Divergence { turn: map.id.turn, difference }.into());
             }
+            let pairs = existing.iter().zip(&tasks).filter(|(item, task)| item.fingerprint != task.fingerprint);
+            map.differing = pairs.map(|(item, task)| (item.index, task.fingerprint)).collect();
         }
         if count == 0 {
             return Ok(());

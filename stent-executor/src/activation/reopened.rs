@@ -3,6 +3,7 @@
 
 use futures_util::StreamExt as _;
 use stent_core::journal::Made;
+use stent_core::name::FunctionName;
 use stent_core::operation::OperationKind;
 
 use super::Stop;
@@ -45,6 +46,7 @@ impl Driver {
         }
         loop {
             self.advance_maps()?;
+            self.compare_by_todays_types().await?;
             if !self.driving || self.returned.is_some() {
                 return Ok(());
             }
@@ -54,6 +56,32 @@ impl Driver {
                 return Ok(());
             }
         }
+    }
+
+    /// Items whose inputs differ are compared again with the recorded ones, read and printed by today's types, so that a field added with a default is no
+    /// divergence (C-R4).
+    async fn compare_by_todays_types(&mut self) -> Result<(), Stop> {
+        let activation = std::sync::Arc::clone(&self.activation);
+        let engine = &activation.engine;
+        for map in self.maps.values_mut() {
+            let differing = std::mem::take(&mut map.differing);
+            if differing.is_empty() {
+                continue;
+            }
+            let known = FunctionName::new(&*map.id.name).ok().and_then(|name| engine.registry.find(&name, None));
+            let items: Vec<_> = differing.iter().map(|(index, _)| activation.child(&map.id, Some(*index))).collect();
+            let payloads = engine.patiently(|| engine.backend.payloads(&items)).await?;
+            for ((index, given), recorded) in differing.iter().zip(payloads) {
+                let today = known
+                    .zip(recorded)
+                    .and_then(|(known, recorded)| known.reprint(&*engine.codec, &recorded.input).ok());
+                if today != Some(*given) {
+                    let difference = format!("{}: item {index} is not the one recorded", map.id);
+                    return Err(Divergence { turn: map.id.turn, difference }.into());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Demands that all items that exist are compared before anything is started or written. Items bear the turn of their map alone, so that they may have

@@ -71,6 +71,23 @@ async fn flow_wrapped(ctx: Ctx) -> Result<u64> {
     Ok(paid + shipped)
 }
 
+#[durable(name = "bulk")]
+async fn bulk(ctx: Ctx) -> Result<u64> {
+    Ok(ctx.map((0..3).map(|id| pay(Order { id }))).await?.into_iter().sum())
+}
+
+#[durable(name = "bulk")]
+async fn bulk_wrapped(ctx: Ctx) -> Result<u64> {
+    let orders = (0..3).map(|id| WrappedOrder { id, gift_wrap: false });
+    Ok(ctx.map(orders.map(pay_wrapped)).await?.into_iter().sum())
+}
+
+#[durable(name = "bulk")]
+async fn bulk_gifts(ctx: Ctx) -> Result<u64> {
+    let orders = (0..3).map(|id| WrappedOrder { id, gift_wrap: id == 2 });
+    Ok(ctx.map(orders.map(pay_wrapped)).await?.into_iter().sum())
+}
+
 /// An execution of `flow` that has paid, and waits for a shipment that nobody can make yet.
 fn half_done(place: &Place, clock: &ManualClock, effects: &Arc<Effects>) -> ExecutionId {
     let process = Process::open(place, clock, effects, functions![flow, pay]).work();
@@ -142,4 +159,38 @@ fn a_field_added_with_a_default_is_no_divergence_in_memory() {
 #[test]
 fn a_field_added_with_a_default_is_no_divergence_in_a_file() {
     a_field_added_with_a_default_is_no_divergence(&Place::file());
+}
+
+/// C-R4, C-M5: the items of an open map are compared as calls are.
+fn a_field_added_to_the_items_of_an_open_map_is_no_divergence_and_another_value_is(place: &Place) {
+    let (clock, effects) = (ManualClock::default(), Arc::new(Effects::default()));
+    let process = Process::open(place, &clock, &effects, functions![bulk]).work();
+    let id = dispatch(&process, bulk());
+    process.sees("items that nobody can run", |tasks| tasks.len() == 4);
+    process.drain();
+    process.die();
+
+    let process = Process::open(place, &clock, &effects, functions![bulk_gifts, pay_wrapped]).work();
+    process.sees("the divergence", |tasks| root(tasks, id.root()).reason.is_some());
+    let tasks = process.runtime.block_on(process.tasks());
+    let reason = root(&tasks, id.root()).reason.clone().unwrap();
+    assert!(reason.starts_with("Nondeterminism: turn 0: map pay: item 2 is not the one recorded"), "{reason}");
+    process.drain();
+    process.die();
+
+    clock.advance(Duration::from_secs(2));
+    let process = Process::open(place, &clock, &effects, functions![bulk_wrapped, pay_wrapped]).work();
+    assert_eq!(process.result::<u64>(id), 3);
+    assert_eq!(effects.of("pay"), 3);
+    process.die();
+}
+
+#[test]
+fn the_items_of_an_open_map_are_compared_by_todays_types_in_memory() {
+    a_field_added_to_the_items_of_an_open_map_is_no_divergence_and_another_value_is(&Place::memory());
+}
+
+#[test]
+fn the_items_of_an_open_map_are_compared_by_todays_types_in_a_file() {
+    a_field_added_to_the_items_of_an_open_map_is_no_divergence_and_another_value_is(&Place::file());
 }

@@ -29,7 +29,7 @@
 //! `registry.rs` or `registry_activations.rs`; one that is not listed does not compile without a warning.
 
 mod acts;
-mod builders;
+pub(crate) mod builders;
 mod registry;
 mod registry_activations;
 mod scenes;

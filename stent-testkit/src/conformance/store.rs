@@ -52,7 +52,7 @@ pub struct Fixture {
 }
 
 impl Fixture {
-    async fn new(store: Box<dyn Store>) -> Result<Self, Trouble> {
+    pub(crate) async fn new(store: Box<dyn Store>) -> Result<Self, Trouble> {
         let mut fixture = Self { store, backend: None };
         fixture.backend = Some(fixture.another().await?);
         Ok(fixture)
@@ -74,7 +74,7 @@ impl Fixture {
     }
 
     /// Drops the handle and opens the store anew, as after a crash.
-    pub(super) async fn reopen(&mut self) -> Result<(), Trouble> {
+    pub(crate) async fn reopen(&mut self) -> Result<(), Trouble> {
         self.backend = None;
         self.backend = Some(self.another().await?);
         Ok(())

@@ -19,7 +19,7 @@ use stent_core::journal::{JournalEntry, LoadedJournal, TurnWrite};
 use stent_core::operation::OperationId;
 use stent_core::outcome::Ended;
 use stent_core::signal::SignalSend;
-use stent_core::task::{MapItem, Suspension, TaskEnd, TaskRecord};
+use stent_core::task::{MapItem, Suspension, TaskEnd, TaskPayloads, TaskRecord, Wait};
 use stent_core::variable::Variables;
 use stent_core::worker::{LimitRecord, QueueRecord, WorkerRecord};
 use stent_core::{BackendError, ExecutionId, Fingerprint, Payload, TaskId, Timestamp, WorkerId};
@@ -180,6 +180,8 @@ gated!(Inspect {
     fn list_tasks(&self, filter: &TaskFilter, page: Page<TaskId>) -> Vec<TaskRecord>;
     fn count_tasks(&self, filter: &TaskFilter) -> u64;
     fn task(&self, id: TaskId) -> Option<TaskRecord>;
+    fn payloads(&self, tasks: &[TaskId]) -> Vec<Option<TaskPayloads>>;
+    fn waits(&self, task: TaskId) -> Vec<Wait>;
     fn list_journal(&self, task: TaskId, page: Page<u32>) -> Vec<JournalEntry>;
     fn list_progress(&self, execution: ExecutionId, page: Page<ProgressCursor>) -> Vec<ProgressEntry>;
     fn list_dead_letters(&self, filter: &DeadLetterFilter, page: Page<TaskId>) -> Vec<DeadLetter>;

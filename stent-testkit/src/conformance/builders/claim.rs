@@ -9,7 +9,7 @@ use stent_core::worker::{ProcessIdentity, WorkerRecord, WorkerState};
 use stent_core::{ClaimToken, ExecutionId, TaskId, WorkerId};
 
 /// A request of a new worker and token for up to 1,000 tasks of [`FUNCTIONS`].
-pub(in crate::conformance) fn request() -> ClaimRequest {
+pub(crate) fn request() -> ClaimRequest {
     ClaimRequest {
         worker: WorkerId::random(),
         token: ClaimToken::random(),
@@ -23,22 +23,22 @@ pub(in crate::conformance) fn request() -> ClaimRequest {
 }
 
 /// A function that a worker has, of no version and without a limit.
-pub(in crate::conformance) fn has(name: &str) -> ClaimFunction {
+pub(crate) fn has(name: &str) -> ClaimFunction {
     ClaimFunction { name: function(name), version: None, max_concurrent: None }
 }
 
 /// A function of a version that a worker has.
-pub(in crate::conformance) fn has_version(name: &str, text: &str) -> ClaimFunction {
+pub(crate) fn has_version(name: &str, text: &str) -> ClaimFunction {
     ClaimFunction { version: Some(version(text)), ..has(name) }
 }
 
 /// A function with so many places that a worker has.
-pub(in crate::conformance) fn has_limited(name: &str, places: u32) -> ClaimFunction {
+pub(crate) fn has_limited(name: &str, places: u32) -> ClaimFunction {
     ClaimFunction { max_concurrent: Some(places), ..has(name) }
 }
 
 /// What a request says.
-pub(in crate::conformance) trait RequestWith: Sized {
+pub(crate) trait RequestWith: Sized {
     /// For at most so many tasks.
     fn limit(self, limit: u32) -> Self;
     /// Of a worker that has just these functions.
@@ -93,7 +93,7 @@ impl RequestWith for ClaimRequest {
 }
 
 /// A worker as it announces itself.
-pub(in crate::conformance) fn worker(id: WorkerId) -> WorkerRecord {
+pub(crate) fn worker(id: WorkerId) -> WorkerRecord {
     WorkerRecord {
         id,
         process: ProcessIdentity {
@@ -114,11 +114,11 @@ pub(in crate::conformance) fn worker(id: WorkerId) -> WorkerRecord {
 }
 
 /// The executions of claimed tasks, in claim order.
-pub(in crate::conformance) fn executions_of(tasks: &[ClaimedTask]) -> Vec<ExecutionId> {
+pub(crate) fn executions_of(tasks: &[ClaimedTask]) -> Vec<ExecutionId> {
     tasks.iter().map(|task| task.execution).collect()
 }
 
 /// The ids of claimed tasks, in claim order.
-pub(in crate::conformance) fn ids_of(tasks: &[ClaimedTask]) -> Vec<TaskId> {
+pub(crate) fn ids_of(tasks: &[ClaimedTask]) -> Vec<TaskId> {
     tasks.iter().map(|task| task.claim.task).collect()
 }

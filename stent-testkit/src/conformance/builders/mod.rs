@@ -9,8 +9,8 @@ mod task;
 mod turn;
 mod value;
 
-pub(super) use claim::*;
-pub(super) use end::*;
-pub(super) use task::*;
-pub(super) use turn::*;
-pub(super) use value::*;
+pub(crate) use claim::*;
+pub(crate) use end::*;
+pub(crate) use task::*;
+pub(crate) use turn::*;
+pub(crate) use value::*;

@@ -12,7 +12,7 @@ use stent_core::task::{NewChild, NewTask};
 use stent_core::{Fingerprint, RetryPolicy, TaskId, Timestamp};
 
 /// A task of this function, due at the start.
-pub(in crate::conformance) fn task(of: &str) -> NewTask {
+pub(crate) fn task(of: &str) -> NewTask {
     NewTask {
         function: function(of),
         version: None,
@@ -30,22 +30,22 @@ pub(in crate::conformance) fn task(of: &str) -> NewTask {
 }
 
 /// An execution of this function, due at the start.
-pub(in crate::conformance) fn execution(of: &str) -> NewExecution {
+pub(crate) fn execution(of: &str) -> NewExecution {
     NewExecution { id: next_execution_id(), task: task(of), max_duration: None, dedup: None, born: None }
 }
 
 /// So many executions of this function, in the order of their ids.
-pub(in crate::conformance) fn executions(count: usize, of: &str) -> Vec<NewExecution> {
+pub(crate) fn executions(count: usize, of: &str) -> Vec<NewExecution> {
     (0..count).map(|_| execution(of)).collect()
 }
 
 /// A child that this operation of a parent makes in generation 0; [`child_in`] for another.
-pub(in crate::conformance) fn child(parent: TaskId, operation: OperationId) -> NewChild {
+pub(crate) fn child(parent: TaskId, operation: OperationId) -> NewChild {
     child_in(parent, 0, operation)
 }
 
 /// A child that this operation of a parent makes in this generation.
-pub(in crate::conformance) fn child_in(parent: TaskId, generation: u32, operation: OperationId) -> NewChild {
+pub(crate) fn child_in(parent: TaskId, generation: u32, operation: OperationId) -> NewChild {
     let mut new = task(&operation.name);
     if let Ok(bytes) = <[u8; 32]>::try_from(operation.key.as_bytes()) {
         new.fingerprint = Fingerprint::from_bytes(bytes);
@@ -54,12 +54,12 @@ pub(in crate::conformance) fn child_in(parent: TaskId, generation: u32, operatio
 }
 
 /// The items of a map in generation 0.
-pub(in crate::conformance) fn items(parent: TaskId, map: &OperationId, indexes: Range<u32>) -> Vec<NewChild> {
+pub(crate) fn items(parent: TaskId, map: &OperationId, indexes: Range<u32>) -> Vec<NewChild> {
     indexes.map(|index| item_in(parent, 0, map, index)).collect()
 }
 
 /// One item of a map in this generation.
-pub(in crate::conformance) fn item_in(parent: TaskId, generation: u32, map: &OperationId, index: u32) -> NewChild {
+pub(crate) fn item_in(parent: TaskId, generation: u32, map: &OperationId, index: u32) -> NewChild {
     NewChild {
         id: TaskId::child(parent, generation, map, Some(index)),
         operation: map.clone(),
@@ -70,7 +70,7 @@ pub(in crate::conformance) fn item_in(parent: TaskId, generation: u32, map: &Ope
 }
 
 /// What tasks have, whatever makes them.
-pub(in crate::conformance) trait TaskWith: Sized {
+pub(crate) trait TaskWith: Sized {
     /// The task that is described.
     fn task_mut(&mut self) -> &mut NewTask;
 
@@ -158,7 +158,7 @@ impl TaskWith for NewChild {
 }
 
 /// What executions have besides.
-pub(in crate::conformance) trait ExecutionWith: Sized {
+pub(crate) trait ExecutionWith: Sized {
     /// With this deadline after its due time.
     fn max_duration(self, duration: Duration) -> Self;
     /// With this dedup key.

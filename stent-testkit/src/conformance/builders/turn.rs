@@ -12,47 +12,47 @@ use stent_core::task::NewChild;
 use stent_core::variable::VariableChange;
 
 /// An operation that a turn makes.
-pub(in crate::conformance) fn operation(turn: u32, kind: OperationKind, name: &str) -> OperationId {
+pub(crate) fn operation(turn: u32, kind: OperationKind, name: &str) -> OperationId {
     OperationId { turn, kind, name: name.into(), key: OperationKey::none(), number: 0 }
 }
 
 /// A call of this function; its key stands for the name, as if that were the input.
-pub(in crate::conformance) fn call(turn: u32, of: &str) -> OperationId {
+pub(crate) fn call(turn: u32, of: &str) -> OperationId {
     OperationId { key: fingerprint(of).into(), ..operation(turn, OperationKind::Call, of) }
 }
 
 /// The same call with another number among its equals.
-pub(in crate::conformance) fn nth_call(turn: u32, of: &str, number: u32) -> OperationId {
+pub(crate) fn nth_call(turn: u32, of: &str, number: u32) -> OperationId {
     OperationId { number, ..call(turn, of) }
 }
 
 /// A map over this function.
-pub(in crate::conformance) fn map(turn: u32, of: &str) -> OperationId {
+pub(crate) fn map(turn: u32, of: &str) -> OperationId {
     operation(turn, OperationKind::Map, of)
 }
 
 /// A step.
-pub(in crate::conformance) fn step(turn: u32, name: &str) -> OperationId {
+pub(crate) fn step(turn: u32, name: &str) -> OperationId {
     operation(turn, OperationKind::Step, name)
 }
 
 /// A sleep.
-pub(in crate::conformance) fn sleep(turn: u32) -> OperationId {
+pub(crate) fn sleep(turn: u32) -> OperationId {
     operation(turn, OperationKind::Sleep, "")
 }
 
 /// A wait for a signal.
-pub(in crate::conformance) fn signal_wait(turn: u32, name: &str) -> OperationId {
+pub(crate) fn signal_wait(turn: u32, name: &str) -> OperationId {
     operation(turn, OperationKind::Signal, name)
 }
 
 /// A turn's write under this claim in generation 0, that writes nothing yet.
-pub(in crate::conformance) fn turn(claim: Claim) -> TurnWrite {
+pub(crate) fn turn(claim: Claim) -> TurnWrite {
     turn_in(claim, 0)
 }
 
 /// A turn's write in this generation, that writes nothing yet.
-pub(in crate::conformance) fn turn_in(claim: Claim, generation: u32) -> TurnWrite {
+pub(crate) fn turn_in(claim: Claim, generation: u32) -> TurnWrite {
     TurnWrite {
         claim,
         generation,
@@ -66,7 +66,7 @@ pub(in crate::conformance) fn turn_in(claim: Claim, generation: u32) -> TurnWrit
 }
 
 /// What a turn writes.
-pub(in crate::conformance) trait TurnWith: Sized {
+pub(crate) trait TurnWith: Sized {
     /// With this entry.
     fn entry(self, seq: u32, turn: u32, body: EntryBody) -> Self;
     /// With this child.

@@ -9,30 +9,30 @@ use stent_core::{ErrorClass, ExecutionId, Failure, Fingerprint, Payload, Timesta
 /// When the suite begins: 2026-01-01T00:00:00.
 const START: Timestamp = Timestamp::from_micros(1_767_225_600_000_000);
 /// The functions of every worker that a case does not describe.
-pub(in crate::conformance) const FUNCTIONS: [&str; 5] = ["f", "g", "h", "parent", "item"];
+pub(crate) const FUNCTIONS: [&str; 5] = ["f", "g", "h", "parent", "item"];
 /// The lease of every claim that a case does not describe: ten seconds.
-pub(in crate::conformance) const LEASE: Duration = secs(10);
+pub(crate) const LEASE: Duration = secs(10);
 
 /// So many seconds after the suite's start.
-pub(in crate::conformance) fn at(seconds: u64) -> Timestamp {
+pub(crate) fn at(seconds: u64) -> Timestamp {
     START.after(secs(seconds))
 }
 
 /// So many seconds.
-pub(in crate::conformance) const fn secs(seconds: u64) -> Duration {
+pub(crate) const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
 /// One microsecond, the smallest step of time.
-pub(in crate::conformance) const TICK: Duration = Duration::from_micros(1);
+pub(crate) const TICK: Duration = Duration::from_micros(1);
 
 /// A payload of this text.
-pub(in crate::conformance) fn payload(text: &str) -> Payload {
+pub(crate) fn payload(text: &str) -> Payload {
     Payload::from(text.as_bytes())
 }
 
 /// The fingerprint that stands for this text.
-pub(in crate::conformance) fn fingerprint(text: &str) -> Fingerprint {
+pub(crate) fn fingerprint(text: &str) -> Fingerprint {
     let mut bytes = [0; 32];
     for (at, byte) in text.bytes().enumerate() {
         bytes[at % 32] ^= byte.rotate_left(u32::from(at >= 32));
@@ -43,7 +43,7 @@ pub(in crate::conformance) fn fingerprint(text: &str) -> Fingerprint {
 macro_rules! names {
     ($($(#[$doc:meta])* $function:ident -> $name:ident;)*) => {$(
         $(#[$doc])*
-        pub(in crate::conformance) fn $function(text: &str) -> $name {
+        pub(crate) fn $function(text: &str) -> $name {
             match $name::new(text) {
                 Ok(name) => name,
                 Err(error) => panic!("{error}"),
@@ -72,12 +72,12 @@ names! {
 }
 
 /// A failure of this class.
-pub(in crate::conformance) fn failure(of: &str) -> Failure {
+pub(crate) fn failure(of: &str) -> Failure {
     Failure::new(class(of), format!("{of} happened"))
 }
 
 /// An id greater than all that were given before.
-pub(in crate::conformance) fn next_execution_id() -> ExecutionId {
+pub(crate) fn next_execution_id() -> ExecutionId {
     static COUNT: AtomicI64 = AtomicI64::new(0);
     let millis = COUNT.fetch_add(1, Ordering::Relaxed);
     ExecutionId::new(Timestamp::from_micros(START.as_micros() + millis * 1_000))
