@@ -160,6 +160,8 @@ CREATE TABLE memos (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX memos_expiry ON memos (expires_at) WHERE expires_at IS NOT NULL;
+-- Reservations go with the task that made them.
+CREATE INDEX memos_owner ON memos (owner) WHERE owner IS NOT NULL;
 
 CREATE TABLE counters (
     execution BLOB    NOT NULL,

@@ -17,9 +17,10 @@ use crate::row::Columns;
 const PRUNE: &str = "prune";
 
 /// What hangs on executions, in the order in which it goes: the root last, so that a step that is cut short is taken up by the next.
-const DELETIONS: [&str; 9] = [
+const DELETIONS: [&str; 10] = [
     include_str!("../sql/maintain/delete_journals.sql"),
     include_str!("../sql/maintain/delete_waits.sql"),
+    include_str!("../sql/maintain/delete_reservations.sql"),
     include_str!("../sql/maintain/delete_dead_letters.sql"),
     include_str!("../sql/maintain/delete_signals.sql"),
     include_str!("../sql/maintain/delete_sends.sql"),

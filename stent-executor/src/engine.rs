@@ -12,7 +12,7 @@ use stent_core::outcome::Ended;
 use stent_core::task::Suspension;
 use stent_core::{Backend, BackendError, Clock, TaskId};
 
-use crate::activation::{Divergences, Residents};
+use crate::activation::{Divergences, ForeignAwaits, Residents};
 use crate::batch::{BatchLimits, Batched, Batcher};
 use crate::codec::Codec;
 use crate::nudge::Nudges;
@@ -43,6 +43,8 @@ pub(crate) struct Engine {
     pub(crate) residents: Residents,
     /// Tasks whose code did not fit their journal.
     pub(crate) divergences: Divergences,
+    /// Functions that were found to await something outside of their context.
+    pub(crate) foreign_awaits: ForeignAwaits,
 }
 
 impl Engine {
@@ -57,6 +59,7 @@ impl Engine {
             slots: Slots::new(settings.concurrency),
             residents: Residents::new(settings.max_resident),
             divergences: Divergences::default(),
+            foreign_awaits: ForeignAwaits::default(),
             backend: Arc::clone(backend),
             clock: Arc::clone(clock),
             codec: Arc::clone(codec),

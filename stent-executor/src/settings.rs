@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) max_deliveries: u32,
     /// How long a replay waits for what its function awaits outside of its context (C-R8).
     pub(crate) replay_patience: Duration,
+    /// Whether to await something outside of the context is a failure, and no mere warning (C-R8).
+    pub(crate) strict: bool,
     /// The first delay of a task whose code does not fit its journal; it doubles (C-R4).
     pub(crate) divergence_delay: Duration,
     /// The longest such delay.
@@ -59,6 +61,7 @@ impl Default for Settings {
             chunk: 1_000,
             max_deliveries: 5,
             replay_patience: Duration::from_secs(10),
+            strict: false,
             divergence_delay: Duration::from_secs(1),
             divergence_delay_max: Duration::from_secs(5 * 60),
             held_retry: Duration::from_secs(5),

@@ -13,7 +13,7 @@ use stent_testkit::faulty::{FaultPlan, FaultyBackend};
 use stent_testkit::memory::{MemoryBackend, MemoryStore};
 use tempfile::TempDir;
 
-use crate::Ledger;
+use crate::{Gates, Ledger};
 
 /// Real time that is long enough for anything that happens at all.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -39,6 +39,8 @@ pub struct Bench {
     pub plan: FaultPlan,
     /// What functions did; they have it as a resource.
     pub ledger: Ledger,
+    /// Where functions wait for the test; they have them as a resource.
+    pub gates: Gates,
 }
 
 impl Bench {
@@ -55,7 +57,17 @@ impl Bench {
     }
 
     fn on(store: Store) -> Self {
-        Self { store, clock: ManualClock::default(), plan: FaultPlan::none(), ledger: Ledger::default() }
+        let (clock, plan) = (ManualClock::default(), FaultPlan::none());
+        Self { store, clock, plan, ledger: Ledger::default(), gates: Gates::default() }
+    }
+
+    /// Another one of the same kind, with nothing in it yet.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        match &self.store {
+            Store::Memory(_) => Self::memory(),
+            Store::Sqlite(_) => Self::sqlite(),
+        }
     }
 
     /// A handle of its own on the store, like that of another process.
@@ -67,11 +79,17 @@ impl Bench {
         Arc::new(FaultyBackend::new(inner, self.plan.clone()))
     }
 
-    /// The beginnings of a program with these functions, the clock and the ledger.
+    /// The beginnings of a program with these functions, the clock, the ledger and the gates.
     pub async fn program(&self, functions: Vec<Registration>) -> StentBuilder {
-        Stent::with_backend(self.backend().await)
+        self.program_on(self.backend().await, functions)
+    }
+
+    /// The same on a handle of the caller's making.
+    pub(crate) fn program_on(&self, backend: Arc<dyn Backend>, functions: Vec<Registration>) -> StentBuilder {
+        Stent::with_backend(backend)
             .functions(functions)
             .resource(self.ledger.clone())
+            .resource(self.gates.clone())
             .clock(Arc::new(self.clock.clone()))
     }
 
@@ -91,6 +109,16 @@ impl Bench {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Waits until this is so, without time passing: for what other threads do, like heartbeats and SQLite's look at other writers.
+    pub async fn sees(&self, what: &str, mut is_so: impl FnMut() -> bool) {
+        soon(what, async {
+            while !is_so() {
+                tokio::time::sleep(Duration::from_micros(100)).await;
+            }
+        })
+        .await;
     }
 
     /// Waits until nothing happens any more without time passing: no call of the store is in flight, and the runtime's tasks have nothing to do.

@@ -4,10 +4,14 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "only tests use it, and fail by it")]
 
 mod bench;
+mod gates;
 mod ledger;
+mod process;
 
 pub use bench::{Bench, soon};
+pub use gates::Gates;
 pub use ledger::Ledger;
+pub use process::Process;
 
 /// Runs tests on every backend: `on_every_backend![a_thing_is_so, another_is, …];`, each an `async fn(Bench)`.
 #[macro_export]

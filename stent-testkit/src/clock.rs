@@ -1,6 +1,6 @@
 //! A clock that stands still until a test moves it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,6 +34,8 @@ struct Hands {
     now: Timestamp,
     /// Who waits, by time and by the order in which the waits began.
     waits: BTreeMap<(Timestamp, u64), Waker>,
+    /// Those who were woken and have not looked at the clock since.
+    woken: HashSet<u64>,
     begun: u64,
 }
 
@@ -41,7 +43,7 @@ impl ManualClock {
     /// A clock that stands at `now`.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
-        Self(Arc::new(Mutex::new(Hands { now, waits: BTreeMap::new(), begun: 0 })))
+        Self(Arc::new(Mutex::new(Hands { now, waits: BTreeMap::new(), woken: HashSet::new(), begun: 0 })))
     }
 
     /// Moves the clock forward and wakes the waits whose time has come.
@@ -56,7 +58,9 @@ impl ManualClock {
             let mut hands = self.hands();
             hands.now = now;
             let later = hands.waits.split_off(&(now, u64::MAX));
-            std::mem::replace(&mut hands.waits, later)
+            let due = std::mem::replace(&mut hands.waits, later);
+            hands.woken.extend(due.keys().map(|(_, number)| number));
+            due
         };
         due.into_values().for_each(Waker::wake);
     }
@@ -65,6 +69,12 @@ impl ManualClock {
     #[must_use]
     pub fn next_wait(&self) -> Option<Timestamp> {
         self.hands().waits.keys().next().map(|(at, _)| *at)
+    }
+
+    /// How many waits were woken by a move and have not been polled or dropped since: whoever waits on another thread takes a while to hear of it.
+    #[must_use]
+    pub fn unheard(&self) -> usize {
+        self.hands().woken.len()
     }
 
     fn hands(&self) -> MutexGuard<'_, Hands> {
@@ -101,6 +111,9 @@ impl Future for Waiting<'_> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let clock = self.clock;
         let mut hands = clock.hands();
+        if let Some(number) = &self.number {
+            hands.woken.remove(number);
+        }
         if hands.now >= self.at {
             return Poll::Ready(());
         }
@@ -116,7 +129,9 @@ impl Future for Waiting<'_> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if let Some(number) = self.number {
-            self.clock.hands().waits.remove(&(self.at, number));
+            let mut hands = self.clock.hands();
+            hands.woken.remove(&number);
+            hands.waits.remove(&(self.at, number));
         }
     }
 }
@@ -158,6 +173,20 @@ mod tests {
         assert_eq!(clock.next_wait(), Some(at(20)));
         drop(late);
         assert_eq!(clock.next_wait(), None);
+    }
+
+    #[test]
+    fn a_wait_that_was_woken_is_unheard_until_it_is_polled_or_dropped() {
+        let clock = ManualClock::new(at(0));
+        let (mut polled, mut dropped, mut later) =
+            (clock.wait_until(at(10)), clock.wait_until(at(10)), clock.wait_until(at(20)));
+        assert!(!is_over(&mut polled) && !is_over(&mut dropped) && !is_over(&mut later));
+        clock.set(at(10));
+        assert_eq!(clock.unheard(), 2);
+        assert!(is_over(&mut polled));
+        assert_eq!(clock.unheard(), 1);
+        drop(dropped);
+        assert_eq!(clock.unheard(), 0);
     }
 
     #[test]

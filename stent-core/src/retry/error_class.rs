@@ -61,6 +61,8 @@ known! {
     ELAPSED = "Elapsed", elapsed;
     /// An operation was made where it could not be replayed (C-R8).
     OUT_OF_PLACE = "OutOfPlace", out_of_place;
+    /// The function awaited something outside of its context, where that is forbidden (C-R8).
+    FOREIGN_AWAIT = "ForeignAwait", foreign_await;
     /// A call or operation breaks a rule and was not made.
     INVALID_CALL = "InvalidCall", invalid_call;
     /// The program lacks a resource that the function asks for.

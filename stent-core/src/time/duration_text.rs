@@ -168,6 +168,13 @@ impl IntoDuration for time::Duration {
     }
 }
 
+/// `None` is zero: no time where a time is asked for, and no bound where a bound is.
+impl IntoDuration for Option<Duration> {
+    fn into_duration(self) -> Result<Duration, DurationTextError> {
+        self.unwrap_or_default().into_duration()
+    }
+}
+
 const fn within_limit(duration: Duration) -> Result<Duration, DurationTextError> {
     if duration.as_nanos() > limits::DURATION.as_nanos() {
         return Err(DurationTextError::TooLong);

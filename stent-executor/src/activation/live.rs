@@ -10,11 +10,13 @@
 
 use std::sync::Arc;
 
+use stent_core::Failure;
 use stent_core::backend::Watch;
 use stent_core::commit::TurnCommit;
 use stent_core::journal::{EntryBody, Made, Take};
 use stent_core::operation::{OperationId, OperationKind};
 use stent_core::outcome::OperationOutcome;
+use stent_core::retry::ErrorClass;
 
 use super::operation::{Given, Mode, Phase, Request, StepEvent};
 use super::poll::StepWake;
@@ -56,6 +58,7 @@ impl Driver {
                 continue;
             }
             if self.activation.wake.take_foreign() {
+                self.report_foreign_await()?;
                 // The same turn goes on: its outcome was not one that the journal knows.
                 self.poll(Mode::Turn).await;
                 self.end_turn()?;
@@ -68,6 +71,30 @@ impl Driver {
                 return Ok(left);
             }
         }
+    }
+
+    /// Something outside of the context woke the function. Before its first operation that is how code without a journal runs; after it, it runs again
+    /// in every replay (C-R8).
+    fn report_foreign_await(&self) -> Result<(), Stop> {
+        let (activation, engine) = (&self.activation, &self.activation.engine);
+        if activation.shared().operations.is_empty() {
+            return Ok(());
+        }
+        let function = &activation.known.name;
+        if engine.settings.strict {
+            let text = format!(
+                "{function} awaited something outside of its context after its first operation; put it into a step: ctx.step(name, code)"
+            );
+            return Err(Stop::Failed(Failure::new(ErrorClass::foreign_await(), text)));
+        }
+        if engine.foreign_awaits.is_news(function) {
+            tracing::warn!(
+                %function,
+                task = %activation.task.claim.task,
+                "the function awaits something outside of its context, which runs again in every replay; put it into a step"
+            );
+        }
+        Ok(())
     }
 
     /// Takes in what the function did while it was polled: drops, steps' ends, answers of maps.

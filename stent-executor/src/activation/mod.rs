@@ -35,7 +35,7 @@ use tokio::sync::watch;
 
 pub(crate) use operation::{Answer, Ask, Given, Mode, Operation, Phase, Request, Shared, StepEvent};
 pub(crate) use poll::{RootWake, StepWake, panicked};
-pub(crate) use residence::{Divergences, Residents};
+pub(crate) use residence::{Divergences, ForeignAwaits, Residents};
 
 use crate::backoff::Backoff;
 use crate::context::Ctx;

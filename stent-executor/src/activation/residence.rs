@@ -1,10 +1,11 @@
-//! What activations of one worker know of each other: who waits in memory, and whose code did not fit.
+//! What activations of one worker know of each other: who waits in memory, whose code did not fit, what was warned of.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use stent_core::TaskId;
+use stent_core::name::FunctionName;
 use tokio::sync::Notify;
 
 use crate::settings::Settings;
@@ -85,6 +86,17 @@ impl Divergences {
     /// The task fits again.
     pub(crate) fn forget(&self, task: TaskId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&task);
+    }
+}
+
+/// The functions that were found to await something outside of their context (C-R8).
+#[derive(Debug, Default)]
+pub(crate) struct ForeignAwaits(Mutex<HashSet<FunctionName>>);
+
+impl ForeignAwaits {
+    /// True if this is the first time that it is said of the function.
+    pub(crate) fn is_news(&self, function: &FunctionName) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(function.clone())
     }
 }
 

@@ -102,6 +102,13 @@ impl WorkerBuilder {
         self.lasting(positive("replay_patience", time), |settings, time| settings.replay_patience = time)
     }
 
+    /// Whether a function that awaits something outside of its context, after its first operation, fails for good as `ForeignAwait`; by default it is
+    /// warned of, once a function (C-R8). Such a part runs again in every replay. For tests and staging, above all.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.settings.strict = strict;
+        self
+    }
+
     /// How long running tasks may take to finish when it drains; 30 s by default (C-X4).
     pub fn drain_grace(self, time: impl IntoDuration) -> Self {
         self.lasting(any("drain_grace", time), |settings, time| settings.drain_grace = time)

@@ -266,12 +266,12 @@ pub(super) async fn a_living_store_answers_a_ping(s: Fixture) -> Checked {
     Ok(())
 }
 
-/// C-K2 A key that was reserved by a task that retention deleted is free.
+/// C-K2, C-X3 A key that was reserved by a task that retention deleted is free, and its reservation is deleted, too.
 pub(super) async fn a_deleted_task_holds_no_key(s: Fixture) -> Checked {
     let owner = s.start(at(0), execution("f")).await?;
     assert_eq!(s.reserve(at(0), owner.claim, fingerprint("once")).await?, Reserved::Yours);
     s.end(at(1), failed(owner.claim, "Timeout")).await?;
-    prune_all(&s, at(100), at(10)).await?;
+    assert_eq!(prune_all(&s, at(100), at(10)).await?, 3, "the task, its dead letter and its reservation");
     let next = s.start(at(100), execution("f")).await?;
     assert_eq!(s.reserve(at(100), next.claim, fingerprint("once")).await?, Reserved::Yours);
     Ok(())

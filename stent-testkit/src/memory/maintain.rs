@@ -93,6 +93,7 @@ impl Tables {
         let of_it = self.tasks.values().filter(|row| row.execution == execution);
         let tasks: BTreeSet<TaskId> = of_it.map(|row| row.id).collect();
         budget.delete(&mut self.journal, |(task, _, _), _| tasks.contains(task));
+        budget.delete(&mut self.memos, |_, memo| memo.owner.is_some_and(|owner| tasks.contains(&owner)));
         budget.delete(&mut self.dead_letters, |_, letter| letter.execution == execution);
         budget.delete(&mut self.slots, |(of, _), _| *of == execution);
         budget.delete(&mut self.sends, |_, send| send.execution == execution);

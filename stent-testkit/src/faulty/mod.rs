@@ -4,8 +4,10 @@
 //! What fails is `Unavailable`: the caller cannot know whether the write has happened (S22). A workflow that is run with
 //! [`Fault::Dies`] at its k-th call, for every k, meets every crash point of its worker.
 
+mod plan;
+
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use stent_core::backend::{
@@ -16,7 +18,6 @@ use stent_core::backend::{
 use stent_core::claim::{Claim, ClaimRequest, Claimed, Renewal};
 use stent_core::commit::{Cancelled, Commit, Dispatched, Redriven, Reserved, Sent, Suspended, TurnCommit};
 use stent_core::dead_letter::DeadLetter;
-use stent_core::error::ErrorKind;
 use stent_core::execution::{ExecutionRecord, ExecutionStatus, NewExecution};
 use stent_core::journal::{JournalEntry, LoadedJournal, TurnWrite};
 use stent_core::operation::OperationId;
@@ -26,187 +27,8 @@ use stent_core::task::{MapItem, Suspension, TaskEnd, TaskPayloads, TaskRecord, W
 use stent_core::variable::Variables;
 use stent_core::worker::{LimitRecord, QueueRecord, WorkerRecord};
 use stent_core::{Backend, BackendError, ExecutionId, Fingerprint, Payload, TaskId, Timestamp, WorkerId};
-use tokio::sync::Notify;
 
-/// When a call fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
-    /// The call does not reach the store: nothing has happened.
-    Before,
-    /// The store has done it, and the answer is lost.
-    After,
-}
-
-/// How a call fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// This call fails, later ones do not.
-    Once(Moment),
-    /// This call fails, and every later one fails before it reaches the store.
-    Dies(Moment),
-    /// This call and every later one give no answer until the plan is [repaired](FaultPlan::repair), and then fail. This one hangs at
-    /// the moment told, later ones before they reach the store.
-    Hangs(Moment),
-}
-
-/// Which calls fail and how; shared by its clones, and changed while it is in use. Calls are counted from 1, over all methods.
-#[derive(Debug, Clone, Default)]
-pub struct FaultPlan(Arc<Planned>);
-
-#[derive(Debug, Default)]
-struct Planned {
-    state: Mutex<State>,
-    repaired: Notify,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    program: Program,
-    calls: Vec<&'static str>,
-    in_flight: usize,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-enum Program {
-    #[default]
-    None,
-    At(usize, Fault),
-    Random {
-        seed: u64,
-        probability: f64,
-    },
-}
-
-/// What one call meets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Met {
-    Nothing,
-    Failure(Moment),
-    Hang(Moment),
-}
-
-impl FaultPlan {
-    /// No call fails; calls are counted.
-    #[must_use]
-    pub fn none() -> Self {
-        Self::default()
-    }
-
-    /// The `call`-th call from the plan's beginning (1 = the first) meets this fault.
-    #[must_use]
-    pub fn at(call: usize, fault: Fault) -> Self {
-        let plan = Self::none();
-        plan.state().program = Program::At(call, fault);
-        plan
-    }
-
-    /// Each call fails with this probability (0 to 1), before or after it reaches the store with equal chance. What the n-th call meets
-    /// depends on seed and n alone.
-    #[must_use]
-    pub fn random(seed: u64, probability: f64) -> Self {
-        let plan = Self::none();
-        plan.state().program = Program::Random { seed, probability };
-        plan
-    }
-
-    /// The `ahead`-th call from now on (1 = the next) meets this fault; what was planned before is forgotten.
-    pub fn plan(&self, ahead: usize, fault: Fault) {
-        let mut state = self.state();
-        state.program = Program::At(state.calls.len() + ahead, fault);
-    }
-
-    /// No call fails from now on; calls that hang fail now.
-    pub fn repair(&self) {
-        self.state().program = Program::None;
-        self.0.repaired.notify_waiters();
-    }
-
-    /// How many calls were made so far, those that failed included.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.state().calls.len()
-    }
-
-    /// The names of the trait methods that were called so far, those that failed included.
-    #[must_use]
-    pub fn calls(&self) -> Vec<&'static str> {
-        self.state().calls.clone()
-    }
-
-    /// How many calls were made and have not been answered yet.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
-        self.state().in_flight
-    }
-
-    /// Counts a call and tells what it meets.
-    fn meet(&self, name: &'static str) -> Met {
-        let mut state = self.state();
-        state.calls.push(name);
-        let number = state.calls.len();
-        match state.program {
-            Program::At(call, Fault::Once(moment)) if call == number => Met::Failure(moment),
-            Program::At(call, Fault::Dies(moment)) if call == number => Met::Failure(moment),
-            Program::At(call, Fault::Hangs(moment)) if call == number => Met::Hang(moment),
-            Program::At(call, Fault::Dies(_)) if call < number => Met::Failure(Moment::Before),
-            Program::At(call, Fault::Hangs(_)) if call < number => Met::Hang(Moment::Before),
-            Program::Random { seed, probability } => draw(seed, number, probability),
-            Program::None | Program::At(..) => Met::Nothing,
-        }
-    }
-
-    async fn around<T>(
-        &self,
-        name: &'static str,
-        call: impl Future<Output = Result<T, BackendError>> + Send,
-    ) -> Result<T, BackendError> {
-        // Made before the fault is drawn, so that no repair is missed between the two.
-        let repaired = self.0.repaired.notified();
-        let met = self.meet(name);
-        let _in_flight = InFlight::begin(self);
-        match met {
-            Met::Nothing => return call.await,
-            Met::Failure(Moment::After) | Met::Hang(Moment::After) => drop(call.await?),
-            Met::Failure(Moment::Before) | Met::Hang(Moment::Before) => {}
-        }
-        if let Met::Hang(_) = met {
-            repaired.await;
-        }
-        Err(BackendError::new(ErrorKind::Unavailable, name).with_message("a planned fault"))
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A call that has not been answered; it is answered, or its caller has given up, when this is dropped.
-struct InFlight<'a>(&'a FaultPlan);
-
-impl<'a> InFlight<'a> {
-    fn begin(plan: &'a FaultPlan) -> Self {
-        plan.state().in_flight += 1;
-        Self(plan)
-    }
-}
-
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        self.0.state().in_flight -= 1;
-    }
-}
-
-/// The `number`-th value of the generator SplitMix64 (Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", 2014).
-fn draw(seed: u64, number: usize, probability: f64) -> Met {
-    let number = u64::try_from(number).unwrap_or(u64::MAX);
-    let mut bits = seed.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^= bits >> 31;
-    let moment = if bits & 1 == 0 { Moment::Before } else { Moment::After };
-    let high = u32::try_from(bits >> 32).unwrap_or(u32::MAX);
-    if f64::from(high) < probability * (f64::from(u32::MAX) + 1.0) { Met::Failure(moment) } else { Met::Nothing }
-}
+pub use plan::{Answered, Fault, FaultPlan, Moment};
 
 /// A backend whose calls fail as a [`FaultPlan`] says. Hints pass through, unless it is [without](Self::without_hints) any.
 #[derive(Clone)]
@@ -327,6 +149,7 @@ faulty!(Maintenance {
 mod tests {
     use std::task::{Context, Poll, Waker};
 
+    use stent_core::error::ErrorKind;
     use stent_core::name::FunctionName;
     use stent_core::task::NewTask;
 
@@ -384,7 +207,9 @@ mod tests {
     async fn a_dead_backend_does_nothing_until_it_is_repaired() {
         let backend = faulty(FaultPlan::at(1, Fault::Dies(Moment::After)));
         let (first, second) = (execution(), execution());
+        assert!(!backend.plan().is_dead(), "its next call still does what it is to do");
         assert!(backend.dispatch(NOW, std::slice::from_ref(&first)).await.is_err());
+        assert!(backend.plan().is_dead());
         assert!(backend.dispatch(NOW, std::slice::from_ref(&second)).await.is_err());
         assert!(exists(&backend, first.id).await && !exists(&backend, second.id).await);
         backend.plan().repair();

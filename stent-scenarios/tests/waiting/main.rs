@@ -1,0 +1,15 @@
+//! Waiting, seen from the outside: bounds and deadlines, signals, suspension, cancellation, and a worker's life.
+
+// So that the lints see that all of it is tests.
+#[cfg(test)]
+mod cancellation;
+#[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
+mod scene;
+#[cfg(test)]
+mod signals;
+#[cfg(test)]
+mod suspension;
+#[cfg(test)]
+mod timeouts;
