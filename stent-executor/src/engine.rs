@@ -99,6 +99,10 @@ impl Batched for Turns {
         if turns.iter().any(|turn| !(turn.children.is_empty() && turn.dispatches.is_empty())) {
             self.0.nudges.tasks_ready();
         }
+        // What was abandoned may run here (C-R9).
+        if turns.iter().any(|turn| !turn.cancels.is_empty()) {
+            self.0.nudges.cancelled();
+        }
         let made = turns.iter().flat_map(|turn| &turn.dispatches);
         made.filter_map(|execution| execution.deadline()).for_each(|deadline| self.0.nudges.deadline(deadline));
         Ok(commits)

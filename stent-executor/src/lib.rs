@@ -22,6 +22,7 @@ mod stent;
 mod system_clock;
 mod telemetry;
 mod wait;
+mod why;
 mod worker;
 
 pub mod prelude;
@@ -59,6 +60,7 @@ pub use options::{Call, InvalidCall};
 pub use registry::{InvalidRegistry, Registration};
 pub use stent::{Stent, StentBuilder};
 pub use system_clock::SystemClock;
+pub use why::{Explanation, NoWorker, Why};
 pub use worker::{Worker, WorkerBuilder};
 
 /// A result whose error is a [`Failure`], which takes `?` from any error.
@@ -136,4 +138,6 @@ mod pages {
     struct Conformance;
     #[doc = include_str!("../../features/008-sqlite.md")]
     struct Sqlite;
+    #[doc = include_str!("../../features/021-why.md")]
+    struct WhyIsItNotRunning;
 }

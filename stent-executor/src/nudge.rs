@@ -64,7 +64,7 @@ impl Nudges {
         self.each(|nudge| nudge.deadline(Some(at)));
     }
 
-    /// An execution was cancelled, whose code may run here.
+    /// Tasks were cancelled, whose code may run here.
     pub(crate) fn cancelled(&self) {
         self.each(Nudge::beat);
     }
@@ -102,6 +102,11 @@ impl Nudge {
     /// A claim may have been lost or cancelled.
     pub(crate) fn beat(&self) {
         self.beat.notify_one();
+    }
+
+    /// True if tasks may be free to claim, and nobody has looked since that was told.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.told().ready
     }
 
     /// Since the last time: whether tasks may be free to claim, and when the next one falls due.

@@ -1,15 +1,19 @@
 //! A store, a clock that is moved by hand, and handles on both: each like one of another process.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use stent_backend_sqlite::SqliteBackend;
+use stent_core::backend::{DeadLetterFilter, Page, TaskFilter};
+use stent_core::dead_letter::DeadLetter;
+use stent_core::task::TaskRecord;
 use stent_core::worker::WorkerState;
-use stent_core::{Backend, Clock, Timestamp};
+use stent_core::{Backend, Clock, ExecutionId, Timestamp};
 use stent_executor::{Registration, Stent, StentBuilder, Worker, WorkerBuilder};
 use stent_testkit::clock::ManualClock;
-use stent_testkit::faulty::{FaultPlan, FaultyBackend};
+use stent_testkit::faulty::{Answered, FaultPlan, FaultyBackend};
 use stent_testkit::memory::{MemoryBackend, MemoryStore};
 use tempfile::TempDir;
 
@@ -19,6 +23,8 @@ use crate::{Gates, Ledger};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Rounds of the runtime without a new call of the store, after which nothing is about to happen.
 const QUIET_ROUNDS: u32 = 100;
+/// Real time in which whoever waits for the clock hears of a move, unless nobody polls the wait.
+const HEARING: Duration = Duration::from_millis(50);
 
 /// What happens, or a test that says that it did not.
 pub async fn soon<T>(what: &str, event: impl Future<Output = T>) -> T {
@@ -79,6 +85,15 @@ impl Bench {
         Arc::new(FaultyBackend::new(inner, self.plan.clone()))
     }
 
+    /// The SQLite file, if the store is one.
+    #[must_use]
+    pub fn file(&self) -> Option<PathBuf> {
+        match &self.store {
+            Store::Memory(_) => None,
+            Store::Sqlite(directory) => Some(directory.path().join("stent.db")),
+        }
+    }
+
     /// The beginnings of a program with these functions, the clock, the ledger and the gates.
     pub async fn program(&self, functions: Vec<Registration>) -> StentBuilder {
         self.program_on(self.backend().await, functions)
@@ -121,24 +136,58 @@ impl Bench {
         .await;
     }
 
-    /// Waits until nothing happens any more without time passing: no call of the store is in flight, and the runtime's tasks have nothing to do.
+    /// Waits until nothing happens any more without time passing: no call of the store is in flight, all who waited for the clock have heard of its last move,
+    /// and the runtime's tasks have nothing to do, nor will they have once their pauses between two looks are over.
     pub async fn settle(&self) {
+        let patience = Instant::now() + HEARING;
         soon("everything is at rest", async {
             let (mut calls, mut quiet) = (self.plan.count(), 0);
-            while quiet < QUIET_ROUNDS {
+            loop {
                 tokio::task::yield_now().await;
-                if self.plan.in_flight() > 0 {
-                    // The store's own threads have to get on.
+                let is_hearing = self.clock.unheard() > 0 && Instant::now() < patience;
+                if self.plan.in_flight() > 0 || is_hearing {
+                    // The store's own threads, and those of heartbeats, have to get on.
                     tokio::time::sleep(Duration::from_micros(100)).await;
                     quiet = 0;
-                } else if self.plan.count() == calls {
-                    quiet += 1;
-                } else {
+                } else if self.plan.count() != calls {
                     (calls, quiet) = (self.plan.count(), 0);
+                } else if quiet < QUIET_ROUNDS {
+                    quiet += 1;
+                } else if let Some(end) = self.pause_end().filter(|end| *end > Instant::now()) {
+                    tokio::time::sleep_until(end.into()).await;
+                    quiet = 0;
+                } else {
+                    return;
                 }
             }
         })
         .await;
+    }
+
+    /// When the last pause is over that a program may make after it has looked for something: pauses are real time, and spare the store.
+    fn pause_end(&self) -> Option<Instant> {
+        let pause = |answer: Answered| match answer.method {
+            "news" => Some(answer.took.mul_f64(4.5).max(Duration::from_millis(6))),
+            "claim" => Some(answer.took.mul_f64(2.5)).filter(|pause| *pause >= Duration::from_millis(1)),
+            _ => None,
+        };
+        self.plan.answers().into_iter().filter_map(|answer| pause(answer).map(|pause| answer.at + pause)).max()
+    }
+
+    /// The tasks of an execution, the root first, the others by when they were made.
+    pub async fn tasks(&self, execution: ExecutionId) -> Vec<TaskRecord> {
+        let filter = TaskFilter { execution: Some(execution), ..TaskFilter::default() };
+        let mut tasks = self.backend().await.list_tasks(&filter, Page::first(1_000)).await.unwrap();
+        tasks.sort_by_key(|task| (task.depth > 0, task.created_at));
+        tasks
+    }
+
+    /// All dead letters, the oldest first.
+    pub async fn dead_letters(&self) -> Vec<DeadLetter> {
+        let all = self.backend().await.list_dead_letters(&DeadLetterFilter::default(), Page::first(1_000)).await;
+        let mut letters = all.unwrap();
+        letters.sort_by_key(|letter| letter.at);
+        letters
     }
 
     /// Lets time pass, from one thing that waits for it to the next.

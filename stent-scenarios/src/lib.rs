@@ -7,11 +7,13 @@ mod bench;
 mod gates;
 mod ledger;
 mod process;
+mod stage;
 
 pub use bench::{Bench, soon};
 pub use gates::Gates;
 pub use ledger::Ledger;
 pub use process::Process;
+pub use stage::{Stage, work};
 
 /// Runs tests on every backend: `on_every_backend![a_thing_is_so, another_is, …];`, each an `async fn(Bench)`.
 #[macro_export]
@@ -23,5 +25,28 @@ macro_rules! on_every_backend {
         mod sqlite {
             $(#[tokio::test] async fn $test() { super::$test($crate::Bench::sqlite()).await; })*
         }
+    };
+}
+
+/// Runs tests on every backend at worker concurrency 1, 2 and 20: `at_every_concurrency![a_thing_is_so, another_is, …];`, each an
+/// `async fn(Bench, usize)`.
+#[macro_export]
+macro_rules! at_every_concurrency {
+    (@on $backend:ident: $($test:ident)*) => {
+        mod $backend {
+            mod concurrency_1 {
+                $(#[tokio::test] async fn $test() { super::super::$test($crate::Bench::$backend(), 1).await; })*
+            }
+            mod concurrency_2 {
+                $(#[tokio::test] async fn $test() { super::super::$test($crate::Bench::$backend(), 2).await; })*
+            }
+            mod concurrency_20 {
+                $(#[tokio::test] async fn $test() { super::super::$test($crate::Bench::$backend(), 20).await; })*
+            }
+        }
+    };
+    ($($test:ident),* $(,)?) => {
+        $crate::at_every_concurrency! { @on memory: $($test)* }
+        $crate::at_every_concurrency! { @on sqlite: $($test)* }
     };
 }

@@ -19,6 +19,12 @@ pub trait Clock: Send + Sync + 'static {
     /// Waits until `now` is at least `at`.
     fn wait_until(&self, at: Timestamp) -> Wait<'_>;
 
+    /// Waits like [`wait_until`](Self::wait_until) for a time at which nothing happens but a look whether something did: polls, renewals, rounds
+    /// of maintenance. A clock that is moved from one event to the next need not stop there; all others go by this default.
+    fn idle_until(&self, at: Timestamp) -> Wait<'_> {
+        self.wait_until(at)
+    }
+
     /// Follows a database's clock: `offset_micros` is what must be added to this machine's clock (C-X2). Clocks that are moved
     /// by hand ignore it, as this default does.
     fn follow(&self, offset_micros: i64) {

@@ -83,6 +83,11 @@ impl News {
         self.handle.0.watches().execution_ended(execution, ended);
     }
 
+    /// True if there is nothing to look at before a hint or the next poll.
+    pub(crate) fn is_idle(&self) -> bool {
+        !matches!(self.handle.0.watches().look(), Look::Now | Look::Soon)
+    }
+
     /// Looks at everything soon: this process wrote something that hints may not tell of.
     pub(crate) fn poke(&self) {
         self.handle.0.hinted(Hint::Anything);
@@ -206,7 +211,7 @@ impl Poller {
     /// Waits for a reason to look again; true if the poll interval is over.
     async fn wait(&mut self, look: Look) -> bool {
         let shared = &self.shared;
-        let poll = shared.clock.wait_until(self.polled_at.after(shared.poll));
+        let poll = shared.clock.idle_until(self.polled_at.after(shared.poll));
         tokio::select! {
             biased;
             () = shared.changed.notified() => false,

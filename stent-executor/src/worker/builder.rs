@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use stent_core::WorkerId;
@@ -143,6 +144,7 @@ impl WorkerBuilder {
             stopped: watch::Sender::new(None),
             draining: watch::Sender::new(false),
             active: watch::Sender::new(0),
+            awaits_tasks: AtomicBool::new(false),
             leases: Arc::new(Leases::default()),
             contact: Contact::new(engine.clock.now(), engine.settings.lease),
             ends: complete::completer(&engine),

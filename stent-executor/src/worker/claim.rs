@@ -1,6 +1,7 @@
 //! The claim loop: takes as many tasks as there are free slots, when there is reason to look (C-Q1, C-Y4).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use stent_core::backend::{Hint, WakeUps};
@@ -78,16 +79,20 @@ impl Looks {
             let (is_ready, due) = shared.nudge.take_claims();
             self.due = earlier(self.due, due);
             let now = shared.now();
-            let next = earlier(self.due, Some(self.looked_at.after(shared.engine.settings.poll))).unwrap_or(now);
-            if is_ready || next <= now {
+            let poll = self.looked_at.after(shared.engine.settings.poll);
+            if is_ready || earlier(self.due, Some(poll)).is_some_and(|next| next <= now) {
                 is_hinted = is_ready;
                 self.again = true;
                 break;
             }
+            let clock = &shared.engine.clock;
+            shared.awaits_tasks.store(true, Ordering::SeqCst);
             tokio::select! {
                 () = shared.nudge.claims_changed() => {}
-                () = shared.engine.clock.wait_until(next) => {}
+                () = clock.wait_until(self.due.unwrap_or(poll)), if self.due.is_some() => {}
+                () = clock.idle_until(poll) => {}
             }
+            shared.awaits_tasks.store(false, Ordering::SeqCst);
         }
         // A timer takes a millisecond even for nothing.
         if is_hinted && Instant::now() < self.paused_until {

@@ -16,6 +16,7 @@ pub(super) struct Contact {
     lease: Duration,
     state: Mutex<State>,
     first: watch::Sender<bool>,
+    /// Which of the renewals asked for was the last to be answered, counted from 1.
     renewals: watch::Sender<u64>,
 }
 
@@ -26,11 +27,13 @@ struct State {
     careful_until: Option<Timestamp>,
     /// Since when a renewal is unanswered.
     asked: Option<Instant>,
+    /// How often a renewal was asked for.
+    asks: u64,
 }
 
 impl Contact {
     pub(super) fn new(now: Timestamp, lease: Duration) -> Self {
-        let state = State { last: now, is_broken: false, careful_until: None, asked: None };
+        let state = State { last: now, is_broken: false, careful_until: None, asked: None, asks: 0 };
         let (first, renewals) = (watch::Sender::new(false), watch::Sender::new(0));
         Self { lease, state: Mutex::new(state), first, renewals }
     }
@@ -49,13 +52,19 @@ impl Contact {
 
     /// A renewal is on its way.
     pub(super) fn asked(&self) {
-        self.state().asked.get_or_insert_with(Instant::now);
+        let mut state = self.state();
+        state.asked.get_or_insert_with(Instant::now);
+        state.asks += 1;
     }
 
     /// A renewal was answered, and its answers taken in.
     pub(super) fn renewed(&self) {
-        self.state().asked = None;
-        self.renewals.send_modify(|count| *count += 1);
+        let asks = {
+            let mut state = self.state();
+            state.asked = None;
+            state.asks
+        };
+        self.renewals.send_replace(asks);
     }
 
     /// Waits for the next renewal that is answered.
@@ -63,6 +72,14 @@ impl Contact {
         let mut renewals = self.renewals.subscribe();
         async move {
             let _ = renewals.changed().await;
+        }
+    }
+
+    /// Waits for the answer to a renewal that is yet to be asked for.
+    pub(super) fn renewed_anew(&self) -> impl Future<Output = ()> + use<> {
+        let (mut renewals, before) = (self.renewals.subscribe(), self.state().asks);
+        async move {
+            let _ = renewals.wait_for(|answered| *answered > before).await;
         }
     }
 

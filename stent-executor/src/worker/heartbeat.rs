@@ -95,7 +95,7 @@ async fn renewals(shared: &Shared) {
             Err(_) => tracing::debug!("looking around takes too long"),
         }
         tokio::select! {
-            () = shared.engine.clock.wait_until(renewed_at.after(lease / 3)) => {}
+            () = shared.engine.clock.idle_until(renewed_at.after(lease / 3)) => {}
             () = shared.nudge.beat_asked() => {}
         }
     }
@@ -142,7 +142,7 @@ async fn fences(shared: &Shared) {
             shared.leases.added().await;
             continue;
         };
-        shared.engine.clock.wait_until(end.before(margin)).await;
+        shared.engine.clock.idle_until(end.before(margin)).await;
         if !shared.contact.is_silent(margin) {
             // No renewal was refused or is late: the clock was set, or the machine slept. One quick try is allowed.
             let renewal = shared.contact.next_renewal();

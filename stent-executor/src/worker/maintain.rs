@@ -41,10 +41,10 @@ pub(super) async fn deadlines(shared: Arc<Shared>) {
                 shared.nudge.tasks_ready();
             }
         }
-        let tick = now.after(SILENCE);
-        let wake = next.filter(|deadline| *deadline > now).map_or(tick, |deadline| deadline.min(tick));
+        let (tick, ahead) = (now.after(SILENCE), next.filter(|deadline| *deadline > now));
         tokio::select! {
-            () = clock.wait_until(wake) => {}
+            () = clock.wait_until(ahead.unwrap_or(tick)), if ahead.is_some() => {}
+            () = clock.idle_until(tick) => {}
             () = shared.nudge.deadline_changed() => {}
         }
     }
@@ -80,7 +80,7 @@ pub(super) async fn retention(shared: Arc<Shared>) {
     let clock = &shared.engine.clock;
     let mut next = clock.now().after(RETENTION_START.mul_f64(random_unit()));
     loop {
-        clock.wait_until(next).await;
+        clock.idle_until(next).await;
         prune(&shared, keep).await;
         // Spread, so that workers that started together do not prune together.
         next = clock.now().after(RETENTION_INTERVAL.mul_f64(0.75 + random_unit() / 2.0));

@@ -18,6 +18,7 @@ mod run;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use stent_core::claim::ClaimFunction;
 use stent_core::name::{QueueName, Tag};
@@ -57,6 +58,8 @@ struct Shared {
     draining: watch::Sender<bool>,
     /// Claimed tasks whose end is not known yet.
     active: watch::Sender<usize>,
+    /// True while the claim loop waits for a reason to look for tasks.
+    awaits_tasks: AtomicBool,
     leases: Arc<Leases>,
     contact: Contact,
     ends: Batcher<Ending, Committed>,
@@ -88,6 +91,35 @@ impl Worker {
         let mut states = self.shared.state.subscribe();
         // The sender is in `self`.
         states.wait_for(|now| *now >= state).await.map_or(WorkerState::Stopped, |state| *state)
+    }
+
+    /// Claimed tasks whose end is not known yet: those whose code runs, those that wait in memory, and those whose outcome is being written.
+    #[must_use]
+    pub fn tasks(&self) -> usize {
+        *self.shared.active.borrow()
+    }
+
+    /// True if it is ready, runs no code, and has nothing to look at before time passes or something comes from outside.
+    ///
+    /// It knows what it has taken notice of: who has moved a clock or written to the store lets its runtime run before
+    /// asking.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        let shared = &self.shared;
+        let engine = &shared.engine;
+        self.state() == WorkerState::Ready
+            && engine.slots.claimable() == engine.settings.concurrency
+            && shared.awaits_tasks.load(Ordering::SeqCst)
+            && !shared.nudge.is_ready()
+            && engine.news.is_idle()
+    }
+
+    /// Renews all claims now and not at the next heartbeat, and waits until that is done: the code of claims that were
+    /// lost or cancelled is being stopped then.
+    pub async fn renew(&self) {
+        let renewed = self.shared.contact.renewed_anew();
+        self.shared.nudge.beat();
+        renewed.await;
     }
 
     /// Claims no more, and lets running tasks finish, suspend or, after the grace, be released; then it has stopped

@@ -68,16 +68,16 @@ pub(crate) async fn calls(ctx: Ctx, name: String) -> Result<String> {
 }
 
 /// The tasks of an execution, the root first, then by depth.
-pub(crate) async fn tasks(bench: &Bench, execution: ExecutionId) -> Vec<TaskRecord> {
+pub(crate) async fn tasks(stent: &Stent, execution: ExecutionId) -> Vec<TaskRecord> {
     let filter = TaskFilter { execution: Some(execution), ..TaskFilter::default() };
-    let mut tasks = bench.backend().await.list_tasks(&filter, Page::first(1_000)).await.unwrap();
+    let mut tasks = stent.backend().list_tasks(&filter, Page::first(1_000)).await.unwrap();
     tasks.sort_by_key(|task| task.depth);
     tasks
 }
 
 /// The states of its tasks, the root's first, then by depth.
-pub(crate) async fn states(bench: &Bench, execution: ExecutionId) -> Vec<TaskState> {
-    tasks(bench, execution).await.into_iter().map(|task| task.state).collect()
+pub(crate) async fn states(stent: &Stent, execution: ExecutionId) -> Vec<TaskState> {
+    tasks(stent, execution).await.into_iter().map(|task| task.state).collect()
 }
 
 /// Lets time pass until an execution is suspended.

@@ -1,6 +1,6 @@
 //! Which calls fail and how, and what calls there were.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -44,13 +44,18 @@ struct State {
     program: Program,
     calls: Vec<&'static str>,
     in_flight: usize,
-    answers: HashMap<&'static str, Answered>,
+    answers: VecDeque<Answered>,
 }
 
-/// When a call was last answered.
+/// Answers that are remembered.
+const ANSWERS: usize = 64;
+
+/// The answer of a call, in real time.
 #[derive(Debug, Clone, Copy)]
 pub struct Answered {
-    /// The moment of the answer.
+    /// The trait method.
+    pub method: &'static str,
+    /// The moment of the answer, or of the caller's giving up.
     pub at: Instant,
     /// How long it took.
     pub took: Duration,
@@ -142,10 +147,10 @@ impl FaultPlan {
         self.state().in_flight
     }
 
-    /// When a call of this trait method was last answered, if any was.
+    /// The latest answers, at most 64, the latest last.
     #[must_use]
-    pub fn answered(&self, method: &str) -> Option<Answered> {
-        self.state().answers.get(method).copied()
+    pub fn answers(&self) -> Vec<Answered> {
+        self.state().answers.iter().copied().collect()
     }
 
     /// Counts a call and tells what it meets.
@@ -208,7 +213,10 @@ impl Drop for InFlight<'_> {
         let at = Instant::now();
         let mut state = self.plan.state();
         state.in_flight -= 1;
-        state.answers.insert(self.method, Answered { at, took: at - self.began });
+        if state.answers.len() == ANSWERS {
+            state.answers.pop_front();
+        }
+        state.answers.push_back(Answered { method: self.method, at, took: at - self.began });
     }
 }
 

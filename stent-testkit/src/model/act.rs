@@ -86,6 +86,11 @@ impl<'a> Choices<'a> {
         Self(moment.choices.iter())
     }
 
+    /// None: always the plainest.
+    pub(super) fn none() -> Self {
+        Self([].iter())
+    }
+
     /// A number from 0 to 255.
     pub(super) fn byte(&mut self) -> usize {
         self.0.next().copied().map_or(0, usize::from)
