@@ -27,7 +27,7 @@ impl Bench {
         self.process_with(functions, |program| program, false).await
     }
 
-    /// A process with these functions whose program is changed before it is built.
+    /// A process with these functions whose program is changed before it is built. Its functions have its plan as a resource.
     pub async fn process_with(
         &self,
         functions: Vec<Registration>,
@@ -37,7 +37,7 @@ impl Bench {
         let plan = FaultPlan::none();
         let backend = FaultyBackend::new(self.backend().await, plan.clone());
         let backend = if has_hints { backend } else { backend.without_hints() };
-        let program = change(self.program_on(Arc::new(backend), functions));
+        let program = change(self.program_on(Arc::new(backend), functions).resource(plan.clone()));
         Process { stent: program.build().await.unwrap(), plan, worker: None }
     }
 }

@@ -154,7 +154,9 @@ async fn a_task_that_waits_for_a_place_says_so(bench: Bench) {
 async fn a_running_task_says_where_and_a_lost_one_that_it_is_lost(bench: Bench) {
     let stent = bench.stent(functions![busy]).await;
     let worker = bench.worker(stent.worker().concurrency(1)).await;
-    let (first, second) = (stent.dispatch(busy()).await.unwrap(), stent.dispatch(busy()).await.unwrap());
+    let first = stent.dispatch(busy()).await.unwrap();
+    bench.settle().await;
+    let second = stent.dispatch(busy()).await.unwrap();
     bench.settle().await;
     let (running, ready) = (one(&stent, first.id()).await, one(&stent, second.id()).await);
     assert_eq!(running.why, Why::Running { worker: worker.id(), attempt: 1 });

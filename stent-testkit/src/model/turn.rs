@@ -1,27 +1,24 @@
-//! What turns write: entries, children, dispatches, cancellations, variables, takes, continuing the journal as it is.
+//! What turns write: entries, children, dispatches, cancellations, variables, takes. They continue the journal as it is.
 
-use std::ops::Range;
-
-use stent_core::backend::RedriveTarget;
-use stent_core::commit::Redriven;
 use stent_core::execution::NewExecution;
-use stent_core::journal::{Abandoned, AbandonedChildren, EntryBody, JournalEntry, LoadedJournal, Made, Take, TurnWrite};
+use stent_core::journal::{Abandoned, AbandonedChildren, EntryBody, JournalEntry, Made, Take, TurnWrite};
 use stent_core::operation::{OperationId, OperationKey, OperationKind};
 use stent_core::outcome::OperationOutcome;
-use stent_core::task::{NewChild, TaskRecord};
+use stent_core::task::NewChild;
 use stent_core::variable::VariableChange;
-use stent_core::{BackendError, ExecutionId, TaskId};
+use stent_core::{BackendError, ExecutionId, TaskId, Timestamp};
 
 use super::act::Choices;
 use super::call::Call;
 use super::history::{Held, History};
+use super::journal::Journal;
 use super::plan::{self, SIGNALS};
-use crate::conformance::builders::{failure, payload, signal_name, turn_in, variable};
+use crate::conformance::builders::{failure, payload, secs, signal_name, turn_in, variable};
 
-/// Turns of one to three claims.
+/// Turns of one to three tasks.
 pub(super) async fn write(history: &mut History<'_>, choices: &mut Choices<'_>) -> Result<Call, BackendError> {
     let mut turns = Vec::new();
-    for held in history.claims(choices, 2) {
+    for held in history.claims(choices, 3) {
         let mut turn = Turn::begin(history, held).await?;
         for _ in 0..=choices.below(4) {
             turn.make(history, choices);
@@ -31,86 +28,10 @@ pub(super) async fn write(history: &mut History<'_>, choices: &mut Choices<'_>) 
     Ok(Call::Write(turns))
 }
 
-/// A journal, as its task's holder knows it.
-pub(super) struct Journal {
-    held: Held,
-    loaded: LoadedJournal,
-    /// The maps that were made, with how many items they have and which of these failed.
-    pub(super) maps: Vec<(OperationId, u32, Vec<u32>)>,
-}
-
-impl Journal {
-    pub(super) async fn load(history: &History<'_>, held: Held) -> Result<Self, BackendError> {
-        let loaded = history.model.load(held.claim.task, held.generation).await?;
-        let mut maps = Vec::new();
-        for entry in &loaded.entries {
-            let EntryBody::Made(map, Made::Map { .. }) = &entry.body else { continue };
-            let items = history.model.map_items(held.claim.task, held.generation, map, 0..u32::MAX).await?;
-            let failed = |item: &&stent_core::task::MapItem| {
-                let ended = item.ended.as_ref();
-                ended.is_some_and(|ended| matches!(ended.outcome, stent_core::Outcome::Failed(_)))
-            };
-            let failed = items.iter().filter(failed).map(|item| item.index).collect();
-            maps.push((map.clone(), items.iter().map(|item| item.index + 1).max().unwrap_or(0), failed));
-        }
-        Ok(Self { held, loaded, maps })
-    }
-
-    /// The place of the next entry.
-    fn next_seq(&self) -> u32 {
-        self.loaded.entries.last().map_or(0, |entry| entry.seq + 1)
-    }
-
-    /// The last turn of anything in it.
-    pub(super) fn last_turn(&self) -> u32 {
-        let of_entries = self.loaded.entries.iter().map(|entry| entry.turn);
-        let of_calls = self.loaded.children.iter().map(|child| child.operation.turn);
-        of_entries.chain(of_calls).max().unwrap_or(0)
-    }
-
-    /// The operations that entries tell of, and the calls.
-    pub(super) fn operations(&self) -> Vec<OperationId> {
-        let of_entries = self.loaded.entries.iter().filter_map(|entry| entry.body.operation().cloned());
-        let of_calls = self.loaded.children.iter().map(|child| child.operation.clone());
-        of_entries.chain(of_calls).collect()
-    }
-
-    /// The waits for signals that were made.
-    fn waits(&self) -> Vec<OperationId> {
-        let operations = self.loaded.entries.iter().filter_map(|entry| match &entry.body {
-            EntryBody::Made(operation, Made::Signal { .. }) => Some(operation.clone()),
-            _ => None,
-        });
-        operations.collect()
-    }
-
-    /// The children of its calls.
-    pub(super) fn calls(&self) -> Vec<TaskId> {
-        self.loaded.children.iter().map(|child| child.id).collect()
-    }
-
-    /// What failed: the operation, and the failed child if it is a call or map.
-    pub(super) fn failures(&self) -> Vec<(OperationId, Option<TaskId>)> {
-        let has_failed = |child: &&stent_core::task::ChildRecord| {
-            child.ended.as_ref().is_some_and(|ended| matches!(ended.outcome, stent_core::Outcome::Failed(_)))
-        };
-        let calls = self.loaded.children.iter().filter(has_failed);
-        let mut failures: Vec<_> = calls.map(|child| (child.operation.clone(), Some(child.id))).collect();
-        for (map, _, failed) in &self.maps {
-            let item = |index: &u32| TaskId::child(self.held.claim.task, self.held.generation, map, Some(*index));
-            failures.extend(failed.iter().map(|index| (map.clone(), Some(item(index)))));
-        }
-        failures.extend(self.loaded.entries.iter().filter_map(|entry| match &entry.body {
-            EntryBody::Outcome(operation, OperationOutcome::Failed(_)) => Some((operation.clone(), None)),
-            _ => None,
-        }));
-        failures
-    }
-}
-
 /// A turn's write on its way.
 struct Turn {
     journal: Journal,
+    now: Timestamp,
     seq: u32,
     turn: u32,
     write: TurnWrite,
@@ -120,31 +41,181 @@ impl Turn {
     async fn begin(history: &History<'_>, held: Held) -> Result<Self, BackendError> {
         let journal = Journal::load(history, held).await?;
         let (seq, turn) = (journal.next_seq(), journal.last_turn());
-        Ok(Self { seq, turn, write: turn_in(held.claim, held.generation), journal })
+        Ok(Self { seq, turn, now: history.now, write: turn_in(held.claim, held.generation), journal })
     }
 
     /// Something that a turn makes, tells, drops or takes.
     fn make(&mut self, history: &mut History<'_>, choices: &mut Choices<'_>) {
         self.turn += u32::from(choices.chance(100));
         match choices.below(18) {
-            0 => self.outcome(OperationKind::Step, OperationOutcome::Completed(payload("step"))),
+            0 => self.step(OperationOutcome::Completed(payload("step"))),
             1..=3 => self.call(history, choices),
             4 | 5 => self.map(history, choices),
-            6 => drop(self.wait(history, choices)),
-            7 | 8 => self.take(history, choices),
-            9 => self.entry(history, EntryBody::Note(format!("note {}", self.seq))),
-            10 | 11 => self.change(history, choices),
-            12 => self.sleep(history, choices),
-            13 => self.order(history, choices),
-            14 => self.outcome(OperationKind::Step, OperationOutcome::Failed(failure("Boom"))),
-            15 => self.chunk(history, choices),
-            16 => self.cancel(history, choices),
+            6 => drop(self.wait(choices)),
+            7 | 8 => self.take(choices),
+            9 => self.entry(EntryBody::Note(format!("note {}", self.seq))),
+            10 | 11 => self.change(choices),
+            12 => self.sleep(choices),
+            13 => self.order(choices),
+            14 => self.step(OperationOutcome::Failed(failure("Boom").of_item(3))),
+            15 => self.chunk(choices),
+            16 => self.abandon(history, choices),
             _ => self.others(history, choices),
         }
     }
 
-    fn entry(&mut self, history: &History<'_>, body: EntryBody) {
-        self.write.entries.push(JournalEntry { seq: self.seq, turn: self.turn, at: history.now, body });
+    fn entry(&mut self, body: EntryBody) {
+        self.write.entries.push(JournalEntry { seq: self.seq, turn: self.turn, at: self.now, body });
         self.seq += 1;
     }
+
+    /// An operation of this turn that is not made yet.
+    fn operation(&self, kind: OperationKind, name: &str, key: OperationKey) -> OperationId {
+        let mut operation = OperationId { turn: self.turn, kind, name: name.into(), key, number: 0 };
+        let written = self.write.entries.iter().filter_map(|entry| entry.body.operation().cloned());
+        let called = self.write.children.iter().map(|child| child.operation.clone());
+        let known: Vec<_> = self.journal.operations().into_iter().chain(written).chain(called).collect();
+        while known.contains(&operation) {
+            operation.number += 1;
+        }
+        operation
+    }
+
+    fn plain(&self, kind: OperationKind, name: &str) -> OperationId {
+        self.operation(kind, name, OperationKey::none())
+    }
+
+    fn step(&mut self, outcome: OperationOutcome) {
+        let step = self.plain(OperationKind::Step, "step");
+        self.entry(EntryBody::Outcome(step, outcome));
+    }
+
+    /// A call; its name and key are the child's function and fingerprint.
+    fn call(&mut self, history: &History<'_>, choices: &mut Choices<'_>) {
+        let task = plan::task(history, choices);
+        let operation = self.operation(OperationKind::Call, &task.function, task.fingerprint.into());
+        let id = TaskId::child(self.write.claim.task, self.write.generation, &operation, None);
+        let born = choices.chance(15).then(|| payload("known"));
+        self.write.children.push(NewChild { id, operation, index: None, task, born });
+    }
+
+    /// A new map, or more items of one.
+    fn map(&mut self, history: &History<'_>, choices: &mut Choices<'_>) {
+        let known = choices.one(&self.journal.maps).map(|map| (map.operation.clone(), map.items));
+        let more = choices.chance(100);
+        let task = plan::task(history, choices);
+        let (map, first) = known.filter(|_| more).unwrap_or_else(|| {
+            let map = self.plain(OperationKind::Map, &task.function);
+            self.entry(EntryBody::Made(map.clone(), Made::Map { chunk: 2 }));
+            (map, 0)
+        });
+        let items = 1 + u32::from(choices.chance(128)) + u32::from(choices.chance(60));
+        for index in first..first + items {
+            let (claim, generation) = (self.write.claim, self.write.generation);
+            let function = crate::conformance::builders::function(&map.name);
+            self.write.children.push(NewChild {
+                id: TaskId::child(claim.task, generation, &map, Some(index)),
+                operation: map.clone(),
+                index: Some(index),
+                task: stent_core::task::NewTask { function, ..task.clone() },
+                born: choices.chance(25).then(|| payload("")),
+            });
+        }
+    }
+
+    /// A wait for a signal.
+    fn wait(&mut self, choices: &mut Choices<'_>) -> OperationId {
+        let wait = self.plain(OperationKind::Signal, choices.among(SIGNALS));
+        let until = choices.chance(60).then(|| self.now.after(secs(5)));
+        self.entry(EntryBody::Made(wait.clone(), Made::Signal { until }));
+        wait
+    }
+
+    /// Takes a signal for a wait; at most one a write.
+    fn take(&mut self, choices: &mut Choices<'_>) {
+        let known = choices.one(&self.journal.waits()).cloned();
+        let operation = known.unwrap_or_else(|| self.wait(choices));
+        if self.write.take.is_none() {
+            let (seq, turn, at) = (self.seq, self.turn, self.now);
+            self.write.take = Some(Take { name: signal_name(&operation.name), seq, turn, at, operation });
+            self.seq += 1;
+        }
+    }
+
+    fn change(&mut self, choices: &mut Choices<'_>) {
+        self.entry(EntryBody::Variables);
+        self.write.variables.extend(changes(choices));
+    }
+
+    fn sleep(&mut self, choices: &mut Choices<'_>) {
+        let sleep = self.plain(OperationKind::Sleep, "");
+        let until = self.now.after(secs([5, 60][choices.below(2)]));
+        self.entry(EntryBody::Made(sleep, Made::Sleep { until }));
+    }
+
+    /// An outcome that lives elsewhere opens a turn.
+    fn order(&mut self, choices: &mut Choices<'_>) {
+        if let Some(given) = choices.one(&self.journal.operations()).cloned() {
+            self.turn += 1;
+            self.entry(EntryBody::Order(given));
+        }
+    }
+
+    fn chunk(&mut self, choices: &mut Choices<'_>) {
+        let state = choices.chance(128).then(|| payload("state"));
+        if let Some(map) = choices.one(&self.journal.maps) {
+            let (map, closed) = (map.operation.clone(), map.items);
+            self.entry(EntryBody::Chunk { map, closed, state });
+        }
+    }
+
+    /// Drops a call or a map, or what is not this task's to drop.
+    fn abandon(&mut self, history: &History<'_>, choices: &mut Choices<'_>) {
+        let maps: Vec<_> = self.journal.maps.iter().map(|map| map.operation.clone()).collect();
+        let calls = self.journal.calls();
+        let other = AbandonedChildren::Child(history.task(choices));
+        let children = match choices.below(8) {
+            0..=3 => choices.one(&calls).map(|child| AbandonedChildren::Child(*child)),
+            4..=6 => choices.one(&maps).map(|map| AbandonedChildren::Map(map.clone())),
+            _ => None,
+        };
+        self.write.cancels.push(Abandoned { turn: self.turn, children: children.unwrap_or(other) });
+    }
+
+    fn others(&mut self, history: &mut History<'_>, choices: &mut Choices<'_>) {
+        match choices.below(4) {
+            0 => {
+                let patch = self.plain(OperationKind::Patch, "p");
+                self.entry(EntryBody::Made(patch, Made::Patch));
+            }
+            1 => {
+                if let Some(wait) = choices.one(&self.journal.waits()).cloned() {
+                    self.entry(EntryBody::Outcome(wait, OperationOutcome::Elapsed));
+                }
+            }
+            _ => self.dispatch(history, choices),
+        }
+    }
+
+    /// An execution of its own, whose id is that of the operation.
+    fn dispatch(&mut self, history: &mut History<'_>, choices: &mut Choices<'_>) {
+        let new = plan::execution(history, choices);
+        let operation = self.plain(OperationKind::Dispatch, &new.task.function);
+        let id = ExecutionId::dispatched_by(self.write.claim.task, self.write.generation, &operation);
+        self.entry(EntryBody::Made(operation, Made::Dispatch { execution: id }));
+        self.write.dispatches.push(NewExecution { id, ..new });
+    }
+}
+
+/// Changes of counters and values.
+pub(super) fn changes(choices: &mut Choices<'_>) -> Vec<VariableChange> {
+    let name = |choices: &mut Choices<'_>| variable(choices.among(["v", "w"]));
+    let change = |choices: &mut Choices<'_>| match choices.below(5) {
+        0 => VariableChange::Add(name(choices), 3),
+        1 => VariableChange::InitCounter(name(choices), 10),
+        2 => VariableChange::Add(name(choices), i64::MAX),
+        3 => VariableChange::Set(name(choices), payload(choices.among(["", "set"]))),
+        _ => VariableChange::InitValue(name(choices), payload("first")),
+    };
+    (0..=choices.below(3)).map(|_| change(choices)).collect()
 }
