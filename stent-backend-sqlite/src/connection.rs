@@ -89,6 +89,12 @@ impl Database {
         Ok(database)
     }
 
+    /// True if this path leads to the file.
+    pub(crate) fn is_file(&self, path: &Path) -> bool {
+        let same_place = || Some(fs::canonicalize(path).ok()? == fs::canonicalize(&self.path).ok()?);
+        Identity::of(path).is_ok_and(|identity| identity == self.identity) && (cfg!(unix) || same_place() == Some(true))
+    }
+
     /// How long to wait for other writers.
     pub(crate) fn busy_timeout(&self) -> Duration {
         self.busy_timeout

@@ -10,6 +10,7 @@ mod row;
 mod transaction;
 
 mod dispatch;
+mod dispatch_in;
 mod redrive;
 mod root;
 mod tree;

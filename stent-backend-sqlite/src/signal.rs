@@ -25,17 +25,12 @@ pub(crate) const WAKE: &str = include_str!("../sql/signal/wake.sql");
 #[async_trait]
 impl Signals for SqliteBackend {
     async fn send(&self, now: Timestamp, send: &SignalSend) -> Result<Sent, BackendError> {
-        let (execution, name) = (send.execution, send.name.clone());
         let send = send.clone();
-        let sent = self.write_hinting(SEND, move |connection| {
+        self.write_hinting(SEND, move |connection| {
             let signal = send.clone();
             Box::pin(async move { deliver(connection, now, &signal).await })
-        });
-        let sent = sent.await?;
-        if sent == (Sent::Stored { overwrote: true }) {
-            tracing::debug!(%execution, signal = %name, "a value that nobody had taken was overwritten");
-        }
-        Ok(sent)
+        })
+        .await
     }
 }
 

@@ -140,4 +140,6 @@ mod pages {
     struct Sqlite;
     #[doc = include_str!("../../features/021-why.md")]
     struct WhyIsItNotRunning;
+    #[doc = include_str!("../../features/022-transactional-dispatch.md")]
+    struct TransactionalDispatch;
 }

@@ -5,6 +5,6 @@ WHERE row IN (
     SELECT row
     FROM tasks INDEXED BY tasks_due
     WHERE state IN ('scheduled', 'suspended') AND due <= ?1
-    ORDER BY due
+    ORDER BY due, row
     LIMIT ?2 + 0
 );

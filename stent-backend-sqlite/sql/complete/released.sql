@@ -3,8 +3,7 @@
 WITH ends (value) AS MATERIALIZED (SELECT value FROM json_each(?1))
 UPDATE tasks
 SET state = CASE WHEN ends.value ->> 'until' > ?2 THEN 'scheduled' ELSE 'pending' END,
-    -- Of a pending task it is a time that has come.
-    due = CASE WHEN ends.value ->> 'until' > ?2 THEN ends.value ->> 'until' ELSE min(coalesce(due, ?2), ?2) END,
+    due = CASE WHEN ends.value ->> 'until' > ?2 THEN ends.value ->> 'until' ELSE due END,
     reason = ends.value ->> 'reason',
     worker = NULL,
     lease_until = NULL,

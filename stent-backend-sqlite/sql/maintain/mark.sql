@@ -5,6 +5,6 @@ WHERE row IN (
     SELECT row
     FROM tasks INDEXED BY tasks_ended
     WHERE parent IS NULL AND ended_at < ?1 AND deleting = 0
-    ORDER BY ended_at
+    ORDER BY ended_at, row
     LIMIT ?2 + 0
 );

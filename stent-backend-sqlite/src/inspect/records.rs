@@ -60,6 +60,7 @@ pub(super) fn wait(columns: Columns<'_>) -> Result<Wait, BackendError> {
 }
 
 pub(super) fn task(columns: Columns<'_>) -> Result<TaskRecord, BackendError> {
+    let state = columns.state("state")?;
     Ok(TaskRecord {
         id: columns.id("id")?,
         execution: columns.id("execution")?,
@@ -71,12 +72,13 @@ pub(super) fn task(columns: Columns<'_>) -> Result<TaskRecord, BackendError> {
         queue: columns.optional_name("queue")?,
         tags: columns.tags("tags")?,
         priority: columns.number("priority")?,
-        state: columns.state("state")?,
+        state,
         attempt: columns.number("attempt")?,
         deliveries: columns.number("deliveries")?,
         generation: columns.number("generation")?,
         created_at: columns.time("created_at")?,
-        due: columns.optional_time("due")?,
+        // The row keeps the last one.
+        due: columns.optional_time("due")?.filter(|_| !state.is_final()),
         started_at: columns.optional_time("started_at")?,
         ended_at: columns.optional_time("ended_at")?,
         worker: columns.optional_id("worker")?,

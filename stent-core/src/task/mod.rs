@@ -127,7 +127,7 @@ pub struct TaskRecord {
     pub generation: u32,
     /// When it was made.
     pub created_at: Timestamp,
-    /// From when it may be claimed; of a suspended task, when its timer wakes it.
+    /// From when it may be claimed; of a suspended task, when its timer wakes it; of one that has ended, none.
     pub due: Option<Timestamp>,
     /// When it was first claimed.
     pub started_at: Option<Timestamp>,

@@ -6,6 +6,8 @@ mod cancellation;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod log;
+#[cfg(test)]
 mod scene;
 #[cfg(test)]
 mod signals;

@@ -131,7 +131,8 @@ async fn a_call_elapses_at_its_bound_and_its_child_is_cancelled(bench: Bench) {
     for bound in [5, 50] {
         let bench = bench.another();
         let stent = bench.stent(functions![bounded, hold]).await;
-        let _worker = bench.worker(stent.worker().concurrency(1)).await;
+        // One place for the child, one for the caller if it was suspended.
+        let _worker = bench.worker(stent.worker().concurrency(2)).await;
         let call = bounded("child".into(), Bound::For(Duration::from_secs(bound)));
         let execution = stent.dispatch(call).await.unwrap();
         bench.pass(Duration::from_secs(bound) - MICROSECOND).await;

@@ -84,7 +84,8 @@ impl Tables {
     /// Makes what is due pending, in due order, at most [`limits::BATCH`] (C-Q1).
     fn promote(&mut self, now: Timestamp) {
         let mut due: Vec<_> = self.waiting_for_time().filter(|(due, _)| *due <= now).collect();
-        due.sort_unstable();
+        // Which of equals goes first is free: the one that was made first.
+        due.sort_unstable_by_key(|(due, task)| (*due, self.tasks.get(task).map(|row| row.number)));
         due.truncate(limits::BATCH as usize);
         for (_, task) in due {
             self.change(task, |row| row.state = TaskState::Pending);

@@ -74,10 +74,14 @@ impl Tables {
             self.wake_parent_of(now, end.claim.task);
         }
         for end in applied {
-            if let End::Retry { resume: Resume::At(point), .. } = &end.end {
-                self.cut(now, end.claim.task, point);
-                self.count_resumed(end.claim.task);
+            let End::Retry { resume, .. } = &end.end else { continue };
+            match resume {
+                Resume::At(point) => self.cut(now, end.claim.task, point),
+                // Whoever retries it all the same goes on at the journal's end.
+                Resume::Refused(_) => {}
+                Resume::Restart => continue,
             }
+            self.count_resumed(end.claim.task);
         }
         for end in applied {
             if let End::Retry { resume: Resume::Restart, .. } = &end.end {
@@ -135,8 +139,9 @@ impl Tables {
     fn release(&mut self, now: Timestamp, task: TaskId, until: Option<Timestamp>, reason: Option<&String>) {
         let is_fresh = self.tasks.get(&task).is_some_and(|row| self.is_fresh(row));
         self.change(task, |row| {
-            let due = until.or(row.due).unwrap_or(now);
-            (row.state, row.due) = (waiting_until(now, due), Some(due));
+            let later = until.filter(|until| *until > now);
+            row.state = if later.is_some() { TaskState::Scheduled } else { TaskState::Pending };
+            row.due = later.or(row.due);
             row.reason = reason.cloned();
             row.attempt -= u32::from(row.counted);
             row.counted = false;

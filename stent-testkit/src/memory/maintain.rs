@@ -77,8 +77,9 @@ impl Tables {
 
     /// From here on they are gone for everyone (C-X3).
     fn mark_ended(&mut self, before: Timestamp) {
-        let ended: Vec<TaskId> = self.ended(before).take(limits::BATCH as usize).collect();
-        for root in ended {
+        let mut ended: Vec<TaskId> = self.ended(before).collect();
+        ended.sort_by_key(|root| self.tasks.get(root).map(|row| (row.ended_at, row.number)));
+        for root in ended.into_iter().take(limits::BATCH as usize) {
             self.change(root, |row| row.root.deleting = true);
         }
     }

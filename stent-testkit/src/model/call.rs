@@ -163,7 +163,7 @@ impl From<Claimed> for Taken {
 /// task stands in the way is not.
 fn without_own_words(mut redriven: Redriven) -> Redriven {
     if let Redriven::Refused(RefusedRedrive::NotResumable { reason, .. }) = &mut redriven
-        && !reason.starts_with(super::turn::REFUSED)
+        && !reason.starts_with(super::end::REFUSED)
     {
         "…".clone_into(reason);
     }

@@ -21,7 +21,6 @@ const WORKERS: usize = 3;
 pub(super) struct Held {
     pub(super) claim: Claim,
     pub(super) worker: WorkerId,
-    pub(super) execution: ExecutionId,
     /// The generation of the task's journal, of which its holder writes.
     pub(super) generation: u32,
 }
@@ -96,7 +95,6 @@ impl<'m> History<'m> {
             self.issued.extend(taken.tasks.iter().map(|task| Held {
                 claim: task.claim,
                 worker: request.worker,
-                execution: task.execution,
                 generation: task.generation,
             }));
         }
@@ -128,7 +126,6 @@ impl<'m> History<'m> {
                 _ => choices.one(&self.tasks).map(|task| Held {
                     claim: Claim { task: task.id, token: ClaimToken::from_bytes([0xcc; 16]) },
                     worker: worker(0),
-                    execution: task.execution,
                     generation: task.generation,
                 }),
             };

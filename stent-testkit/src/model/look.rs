@@ -1,7 +1,7 @@
 //! What is read: now and then some of it, by any filter and page; and sometimes all of it.
 
 use stent_core::backend::{
-    DeadLetterFilter, ExecutionFilter, Inspect, Page, ProgressCursor, TaskFilter, Watch,
+    DeadLetterFilter, ExecutionFilter, Page, ProgressCursor, TaskFilter, Watch,
 };
 use stent_core::execution::ExecutionState;
 use stent_core::journal::{EntryBody, Made};
@@ -25,7 +25,7 @@ pub(super) async fn waits(history: &History<'_>, choices: &mut Choices<'_>) -> R
     let mut map = (operation(0, OperationKind::Map, "f"), 2);
     if let Some(parent) = parent {
         let claim = stent_core::claim::Claim { task, token: stent_core::ClaimToken::from_bytes([0; 16]) };
-        let held = Held { claim, worker: super::history::worker(0), execution: parent.execution, generation };
+        let held = Held { claim, worker: super::history::worker(0), generation };
         let journal = Journal::load(history, held).await?;
         map = choices.one(&journal.maps).map_or(map, |map| (map.operation.clone(), map.items));
     }

@@ -19,7 +19,7 @@ use super::call::Call;
 use super::history::{Held, History, worker};
 use super::{end, look, turn};
 use crate::conformance::builders::{
-    self, dedup, fingerprint, function, has, payload, queue, secs, signal_name, tag, version,
+    self, dedup, fingerprint, has, payload, queue, secs, signal_name, tag, version,
 };
 
 /// What there is to call, wait in, ask for and share.

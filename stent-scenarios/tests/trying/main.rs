@@ -1,0 +1,7 @@
+//! Trying and sharing, seen from the outside: retries and dead letters, steps and maps, memo, queues, versions, variables, retention.
+
+// So that the lints see that all of it is tests.
+#[cfg(test)]
+mod retries;
+#[cfg(test)]
+mod scene;

@@ -1,0 +1,70 @@
+//! What several of these tests use.
+
+use std::path::PathBuf;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection};
+use stent_core::TaskId;
+use stent_core::retry::{OnRetry, RetryPolicyBuilder};
+use stent_executor::prelude::*;
+use stent_executor::{ExecutionError, Registration};
+use stent_scenarios::{Bench, Gates, Ledger, Process, Stage};
+
+/// Writes down what a function does.
+pub(crate) fn note(ctx: &Ctx, effect: impl Into<String>) {
+    ctx.resource::<Ledger>().unwrap().note(effect);
+}
+
+/// Writes down that a run began, as `name begins n` with the attempt, and runs until the gate of its name is open.
+#[durable]
+pub(crate) async fn hold(ctx: Ctx, name: String) -> Result<u32> {
+    note(&ctx, format!("{name} begins {}", ctx.attempt()));
+    ctx.resource::<Gates>()?.pass(&name).await;
+    Ok(ctx.attempt())
+}
+
+/// Retries without a delay.
+pub(crate) fn quick(attempts: u32) -> RetryPolicyBuilder {
+    RetryPolicy::builder().max_attempts(attempts).initial_delay("0s")
+}
+
+/// Such a policy with a rule for journals.
+pub(crate) fn quickly(attempts: u32, on_retry: OnRetry) -> RetryPolicy {
+    quick(attempts).on_retry(on_retry).build().unwrap()
+}
+
+/// The failure that an execution ended with.
+pub(crate) fn failure<T: std::fmt::Debug>(ended: Result<T, ExecutionError>) -> Failure {
+    let error = ended.unwrap_err();
+    error.failure().cloned().unwrap_or_else(|| panic!("{error}"))
+}
+
+/// The class of that failure.
+pub(crate) fn class<T: std::fmt::Debug>(ended: Result<T, ExecutionError>) -> String {
+    failure(ended).class().to_string()
+}
+
+/// A process with a worker of one slot on a stage, which loses no claim by time that passes.
+pub(crate) async fn staged(bench: &Bench, stage: &Stage, functions: Vec<Registration>) -> Process {
+    stage.process(bench, functions, |worker| worker.concurrency(1).lease("1h")).await
+}
+
+/// A process with a worker of one slot, which loses no claim by time that passes.
+pub(crate) async fn working(bench: &Bench, functions: Vec<Registration>) -> Process {
+    bench.process(functions).await.work(bench, |worker| worker.concurrency(1).lease("1h")).await
+}
+
+/// A process is gone, and its claims have run out, as if the time of their leases had passed.
+pub(crate) async fn kill(bench: &Bench, process: Process) {
+    let worker = process.worker().id();
+    process.die(bench).await;
+    bench.backend().await.lapse(bench.now(), worker).await.unwrap();
+}
+
+/// Changes a file by hand: a statement whose parameters are a text and the id of a task.
+pub(crate) async fn by_hand(file: PathBuf, statement: &str, text: &str, task: TaskId) {
+    let mut connection = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(file)).await.unwrap();
+    let statement = sqlx::query(AssertSqlSafe(statement)).bind(text).bind(task.as_bytes().to_vec());
+    assert_eq!(statement.execute(&mut connection).await.unwrap().rows_affected(), 1);
+    connection.close().await.unwrap();
+}
