@@ -141,8 +141,8 @@ struct Limited {
     function: FunctionName,
     max_concurrent: u32,
     has_place: bool,
-    /// Places that its ancestors hold, which are not counted against it.
-    held_above: i64,
+    /// Its ancestors of the function, and whether they hold a place (1) or not (0): these are not counted against it.
+    above: Vec<(String, i64)>,
 }
 
 impl Asked {
@@ -312,7 +312,7 @@ impl Asked {
                     function: function.name.clone(),
                     max_concurrent,
                     has_place: columns.flag("place")?,
-                    held_above: columns.number("held_above")?,
+                    above: columns.optional_json("above")?.unwrap_or_default(),
                 };
                 let candidate =
                     Candidate { row: columns.number("row")?, order: order(columns)?, limited: Some(limited) };
@@ -324,12 +324,18 @@ impl Asked {
 
     /// The first of the candidates that may be taken, as many as are asked for.
     fn choose(&self, candidates: Vec<Candidate>, held: &mut HashMap<FunctionName, i64>) -> Vec<Candidate> {
+        // Those that this claim gives a place.
+        let mut placed = HashSet::new();
         let mut may_be_taken = |candidate: &Candidate| {
             let Some(limited) = candidate.limited.as_ref().filter(|limited| !limited.has_place) else { return true };
             let Some(held) = held.get_mut(&limited.function) else { return false };
-            let is_free = *held - limited.held_above < i64::from(limited.max_concurrent);
-            *held += i64::from(is_free);
-            is_free
+            let held_above = limited.above.iter().filter(|(id, place)| *place == 1 || placed.contains(id));
+            let held_above = i64::try_from(held_above.count()).unwrap_or(i64::MAX);
+            if *held - held_above >= i64::from(limited.max_concurrent) {
+                return false;
+            }
+            *held += 1;
+            placed.insert(candidate.order.2.clone())
         };
         let limit = usize::try_from(self.request.limit).unwrap_or(usize::MAX);
         candidates.into_iter().filter(|candidate| may_be_taken(candidate)).take(limit).collect()

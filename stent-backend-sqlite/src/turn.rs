@@ -334,13 +334,9 @@ async fn cancel(
         let columns = Columns::new(prepared.operation, "tasks", "id", row);
         if let Some(&(by, turn)) = accounts.get(columns.number::<usize>("key")?) {
             let task = columns.id("id")?;
-            let place: usize = columns.number("key")?;
-            cancellations.push((place, Cancellation { task, include: true, by: Some(by), turn: Some(turn) }));
+            cancellations.push(Cancellation { task, include: true, by: Some(by), turn: Some(turn) });
         }
     }
-    // In the order given: what two of them abandon is put to the account of the first.
-    cancellations.sort_by_key(|(place, _)| *place);
-    let cancellations: Vec<_> = cancellations.into_iter().map(|(_, cancellation)| cancellation).collect();
     if !cancellations.is_empty() {
         tree::cancel_below(connection, prepared.operation, prepared.now, &cancellations).await?;
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use stent_backend_sqlite::SqliteBackend;
-use stent_core::backend::{DeadLetterFilter, Page, TaskFilter};
+use stent_core::backend::{DeadLetterFilter, Page, ProgressEntry, ProgressEvent, TaskFilter};
 use stent_core::dead_letter::DeadLetter;
 use stent_core::task::TaskRecord;
 use stent_core::worker::WorkerState;
@@ -174,11 +174,11 @@ impl Bench {
         self.plan.answers().into_iter().filter_map(|answer| pause(answer).map(|pause| answer.at + pause)).max()
     }
 
-    /// The tasks of an execution, the root first, the others by when they were made.
+    /// The tasks of an execution: the root, its children by when they were made, theirs, and so on.
     pub async fn tasks(&self, execution: ExecutionId) -> Vec<TaskRecord> {
         let filter = TaskFilter { execution: Some(execution), ..TaskFilter::default() };
         let mut tasks = self.backend().await.list_tasks(&filter, Page::first(1_000)).await.unwrap();
-        tasks.sort_by_key(|task| (task.depth > 0, task.created_at));
+        tasks.sort_by_key(|task| (task.depth, task.created_at));
         tasks
     }
 
@@ -188,6 +188,16 @@ impl Bench {
         let mut letters = all.unwrap();
         letters.sort_by_key(|letter| letter.at);
         letters
+    }
+
+    /// The notes of an execution's functions, in their order.
+    pub async fn notes(&self, execution: ExecutionId) -> Vec<String> {
+        let entries = self.backend().await.list_progress(execution, Page::first(1_000)).await.unwrap();
+        let note = |entry: ProgressEntry| match entry.event {
+            ProgressEvent::Note(note) => Some(note),
+            ProgressEvent::Chunk { .. } => None,
+        };
+        entries.into_iter().filter_map(note).collect()
     }
 
     /// Lets time pass, from one thing that waits for it to the next.

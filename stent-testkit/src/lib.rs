@@ -5,6 +5,11 @@ pub mod clock;
 #[expect(clippy::panic, reason = "the cases are tests: they say what they expect by failing")]
 pub mod conformance;
 pub mod faulty;
+#[cfg(feature = "local")]
+pub mod local;
 pub mod memory;
 #[expect(clippy::panic, reason = "it is a test: it says what it expects by failing")]
 pub mod model;
+
+#[cfg(feature = "local")]
+pub use local::{TestError, TestExecution, TestStent, TestStentBuilder, local, run_local};

@@ -1,9 +1,9 @@
 -- ?1: function; ?2: queues, or NULL for every one; ?3: tags, or NULL for all; ?4: how many places are free; ?5: until when leases have
 -- run out, or NULL; ?6: version.
-SELECT row, id, priority, due, place, held_above
+SELECT row, id, priority, due, place, above
 FROM (
     -- Those that need a free place.
-    SELECT row, id, priority, due, 0 AS place, 0 AS held_above
+    SELECT row, id, priority, due, 0 AS place, NULL AS above
     FROM (
         SELECT row, id, priority, due
         FROM tasks INDEXED BY tasks_pending
@@ -22,15 +22,15 @@ FROM (
         LIMIT ?4 + 0
     )
     UNION ALL
-    -- Those that hold one already, or whose ancestors do.
-    SELECT row, id, priority, due, place, (
-            WITH RECURSIVE above (parent, counts) AS (
-                SELECT special.parent, 0
+    -- Those that hold one already, and those with ancestors of the function: which, and whether these hold one.
+    SELECT row, id, priority, due, place, CASE WHEN ancestors > 0 THEN (
+            WITH RECURSIVE above (parent, id, place, function) AS (
+                SELECT special.parent, NULL, NULL, NULL
                 UNION ALL
-                SELECT up.parent, up.place = 1 AND up.function = ?1
+                SELECT up.parent, up.id, up.place, up.function
                 FROM above CROSS JOIN tasks AS up ON up.id = above.parent
             )
-            SELECT sum(counts) FROM above)
+            SELECT json_group_array(json_array(hex(id), place)) FROM above WHERE function = ?1) END
     FROM tasks AS special
     WHERE row IN (
             SELECT row

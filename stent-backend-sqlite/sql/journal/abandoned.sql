@@ -14,4 +14,6 @@ SELECT gone.key, c.id
 FROM json_each(?1) AS gone
 CROSS JOIN tasks AS c ON c.id = unhex(gone.value ->> 'child')
 WHERE c.parent = unhex(gone.value ->> 'task')
-  AND c.ended_at IS NULL;
+  AND c.ended_at IS NULL
+-- What two of them abandon is put to the account of the first.
+ORDER BY key;

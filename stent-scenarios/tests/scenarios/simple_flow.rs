@@ -68,15 +68,17 @@ async fn a_worker_that_is_killed_after_the_first_sum_repeats_nothing(bench: Benc
 /// C-R1, C-Q2: wherever in its work with the store a worker is killed, what was recorded stands.
 async fn a_worker_that_is_killed_at_any_call_loses_nothing_and_repeats_nothing(bench: Bench, concurrency: usize) {
     let mut points = 0;
+    // A third of the points at each concurrency.
+    let first = [1, 2, 20].iter().position(|of| *of == concurrency).unwrap() + 1;
     for moment in [Moment::Before, Moment::After] {
-        for call in 1.. {
+        for call in (first..).step_by(3) {
             if !is_killed_at(&bench.another(), concurrency, call, moment).await {
                 break;
             }
             points += 1;
         }
     }
-    assert!(points > 10, "only {points} points");
+    assert!(points > 5, "only {points} points");
 }
 
 /// Kills the worker at its `call`-th call from the dispatch on; false if the sum was there before.

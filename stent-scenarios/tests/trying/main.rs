@@ -2,6 +2,10 @@
 
 // So that the lints see that all of it is tests.
 #[cfg(test)]
+mod attempts;
+#[cfg(test)]
+mod on_retry;
+#[cfg(test)]
 mod retries;
 #[cfg(test)]
 mod scene;

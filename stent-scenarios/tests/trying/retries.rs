@@ -267,10 +267,9 @@ async fn rows_of_every_age_are_retried_by_what_they_say() {
             let refused = execution.redrive().await.unwrap_err().to_string();
             assert!(refused.contains("its row cannot be read"), "{refused}");
         } else {
-            let policy = RetryPolicy::decode(text).unwrap().encode();
-            let (task, root) = (stored(&bench, "tasks", "id", execution.id().root()).await, execution.id().root());
-            assert_eq!(task, *text, "nobody rewrites a policy");
-            assert_eq!(stored(&bench, "dead_letters", "task", root).await, policy, "one format everywhere");
+            for (table, key) in [("tasks", "id"), ("dead_letters", "task")] {
+                assert_eq!(stored(&bench, table, key, execution.id().root()).await, *text, "nobody rewrites a policy");
+            }
         }
     }
     let fresh: Execution<()> = process.stent.dispatch(fails(99)).await.unwrap();

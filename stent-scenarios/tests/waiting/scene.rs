@@ -1,5 +1,6 @@
 //! Functions that several of these tests use, and what is asked of a store.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +9,10 @@ use stent_core::execution::ExecutionState;
 use stent_core::task::{TaskRecord, TaskState};
 use stent_core::{ExecutionId, Failure};
 use stent_executor::prelude::*;
-use stent_executor::{Execution, Stent};
-use stent_scenarios::{Bench, Gates, Ledger};
+use stent_executor::Stent;
+pub(crate) use stent_executor::{Execution, ExecutionError};
+use stent_scenarios::{Bench, Gates, Ledger, Process};
+use stent_testkit::faulty::{Fault, Moment};
 
 /// How long a claim holds by default.
 pub(crate) const LEASE: Duration = Duration::from_secs(10);
@@ -102,4 +105,31 @@ pub(crate) async fn client(bench: &Bench) -> Stent {
     bench.program(Vec::new()).await.allow_remote(true).build().await.unwrap()
 }
 
-pub(crate) use stent_executor::ExecutionError;
+/// Lets a process be at work for `time`, frozen from its `call`-th call on (1 = the next), which by then has reached the store or not;
+/// then this happens, of which it hears nothing before it goes on. False if it did not come to so many calls.
+pub(crate) async fn frozen_at(
+    bench: &Bench,
+    process: &Process,
+    (call, moment): (usize, Moment),
+    time: Duration,
+    meanwhile: impl Future<Output = ()>,
+) -> bool {
+    process.plan.plan(call, Fault::Hangs(moment));
+    bench.pass(time).await;
+    let is_frozen = process.plan.in_flight() > 0;
+    meanwhile.await;
+    process.plan.repair();
+    is_frozen
+}
+
+/// Runs a scene once for every call that its process makes and for both moments of it, until it says that there was no such call.
+pub(crate) async fn at_every_call(bench: &Bench, scene: impl AsyncFn(Bench, (usize, Moment)) -> bool) {
+    for moment in [Moment::Before, Moment::After] {
+        let mut call = 1;
+        while scene(bench.another(), (call, moment)).await {
+            call += 1;
+            assert!(call < 100, "the scene has no end");
+        }
+        assert!(call > 2, "nothing happens in the scene");
+    }
+}

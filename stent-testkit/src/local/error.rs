@@ -8,7 +8,7 @@ use stent_core::name::FunctionName;
 use stent_core::time::DurationTextError;
 use stent_core::time::duration_text;
 use stent_core::{BackendError, ExecutionId, Failure, Timestamp};
-use stent_executor::{ExecutionError, StentError};
+use stent_executor::{ExecutionError, Explanation, NoWorker, StentError, Why};
 
 /// Why a test's run did not come to its end. Its `Debug` is its text, for tests that unwrap.
 #[non_exhaustive]
@@ -21,8 +21,8 @@ pub enum TestError {
     Stuck {
         /// The execution.
         execution: ExecutionId,
-        /// What it waits for, a line each.
-        why: String,
+        /// What it and all below it waits for.
+        why: Vec<Explanation>,
     },
     /// A function made other operations in a replay than in the run before (C-R4).
     Nondeterminism {
@@ -39,8 +39,8 @@ pub enum TestError {
         from: Timestamp,
         /// What it shows now.
         to: Timestamp,
-        /// What is not at rest, a line each.
-        why: String,
+        /// Where its open tasks are.
+        why: Vec<Explanation>,
     },
     /// The time to skip is no duration.
     Duration(DurationTextError),
@@ -66,10 +66,13 @@ impl fmt::Display for TestError {
         match self {
             Self::Stent(error) => error.fmt(f),
             Self::Execution(error) => error.fmt(f),
-            Self::Stuck { execution, why } => write!(
-                f,
-                "execution {execution} can never end: no code runs, nothing is due, and nobody sends it anything\n{why}"
-            ),
+            Self::Stuck { execution, why } => {
+                write!(
+                    f,
+                    "execution {execution} can never end: no code runs, nothing is due, and the test sends it nothing"
+                )?;
+                lines(f, why)
+            }
             Self::Nondeterminism { function, difference } => {
                 write!(f, "{function} does not replay, as its code is not deterministic: {difference}")
             }
@@ -77,14 +80,26 @@ impl fmt::Display for TestError {
                 let (patience, skipped) = (duration_text::format(*patience), duration_text::format(to.since(*from)));
                 write!(
                     f,
-                    "not at rest after {patience} of real time, in which the clock was moved by {skipped} to {to}\n{why}"
-                )
+                    "not at rest after {patience} of real time, in which the clock was moved by {skipped} to {to}"
+                )?;
+                lines(f, why)
             }
             Self::Duration(error) => error.fmt(f),
             Self::Thread(error) => write!(f, "the thread of the test's worker cannot be started: {error}"),
             Self::Gone => f.write_str("the thread of the test's worker is gone: it panicked"),
         }
     }
+}
+
+/// A line for each task, and what to do about it where that is known.
+fn lines(f: &mut fmt::Formatter<'_>, explanations: &[Explanation]) -> fmt::Result {
+    for explanation in explanations {
+        write!(f, "\n  {explanation}")?;
+        if let Why::NoWorker(NoWorker::Function { .. }) = explanation.why {
+            f.write_str("; add it to functions![…]")?;
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Debug for TestError {

@@ -23,7 +23,7 @@ pub(super) async fn waits(history: &History<'_>, choices: &mut Choices<'_>) -> R
     let parent = history.tasks.iter().find(|one| one.id == task);
     let generation = parent.map_or(0, |parent| parent.generation);
     let mut map = (operation(0, OperationKind::Map, "f"), 2);
-    if let Some(parent) = parent {
+    if parent.is_some() {
         let claim = stent_core::claim::Claim { task, token: stent_core::ClaimToken::from_bytes([0; 16]) };
         let held = Held { claim, worker: super::history::worker(0), generation };
         let journal = Journal::load(history, held).await?;

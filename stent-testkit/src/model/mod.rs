@@ -36,18 +36,25 @@ mod look;
 mod plan;
 mod report;
 mod run;
+mod tally;
 mod turn;
 
 use std::future::Future;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use async_trait::async_trait;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 
+use stent_core::Backend;
+
 use crate::conformance::{Opening, Store, opening};
+use crate::memory::{MemoryBackend, MemoryStore};
 use act::{LENGTH, Moment, histories};
 use run::Looks;
+pub use tally::Tally;
 
 /// How many histories are run if nobody says otherwise.
 pub const HISTORIES: u64 = 256;
@@ -118,6 +125,23 @@ where
     Some(found.into_inner()).filter(|seed| *seed < seeds.end)
 }
 
+#[doc(hidden)]
+pub fn only_make(seeds: Range<u64>) -> usize { seeds.map(|seed| make(seed).1.current().len()).sum() }
+
+/// What the histories of these seeds meet, by call and answer.
+pub fn tally(seeds: Range<u64>) -> Tally {
+    let runtime = runtime();
+    let mut tally = Tally::new();
+    for seed in seeds {
+        let (_, tree) = make(seed);
+        match live(&runtime, &tree.current(), opening(|| async { Model(MemoryStore::new()) }), Looks::Some) {
+            Ok(done) => tally::count(&mut tally, &done),
+            Err(report) => panic!("the model differs from itself:\n{report}"),
+        }
+    }
+    tally
+}
+
 /// The shortest history found that differs like this seed's, and where.
 pub fn explain<S, F>(seed: u64, open: &(impl Fn() -> F + Sync)) -> String
 where
@@ -133,6 +157,16 @@ where
     // The call after which the two are not the same any more comes before the one that shows it.
     let sooner = live(&runtime, &moments, opening(open), Looks::AfterEveryCall);
     sooner.map_or_else(|report| report, |_| reason.to_string())
+}
+
+/// The model as a store that is compared with it.
+struct Model(MemoryStore);
+
+#[async_trait]
+impl Store for Model {
+    async fn open(&self) -> Arc<dyn Backend> {
+        Arc::new(MemoryBackend::open(&self.0))
+    }
 }
 
 fn runtime() -> tokio::runtime::Runtime {

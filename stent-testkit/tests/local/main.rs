@@ -1,0 +1,3 @@
+//! Tests of tests: whole programs in memory, with a clock that skips time.
+
+mod time;
