@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) poll: Duration,
     /// How long a task that only waits stays in memory: a wait that is over before costs no claim and no replay (C-Q4).
     pub(crate) suspend_after: Duration,
+    /// How often a task leaves memory as soon as it only waits, its first times: for tests.
+    pub(crate) early_replays: u32,
     /// Waiting tasks in memory beyond which the longest waiting leaves at once (C-Q4).
     pub(crate) max_resident: usize,
     /// Items of a chunk of a map (C-M1).
@@ -57,6 +59,7 @@ impl Default for Settings {
             lease: Duration::from_secs(10),
             poll: POLL,
             suspend_after: Duration::from_secs(10),
+            early_replays: 0,
             max_resident: 1_000,
             chunk: 1_000,
             max_deliveries: 5,

@@ -5,6 +5,8 @@ fn t() {
     let n = stent_testkit::model::only_make(0..256);
     println!("make {n} {:?}", s.elapsed());
     let s = std::time::Instant::now();
-    for (name, count) in stent_testkit::model::tally(0..256) { println!("{count:>6} {name}"); }
+    for (name, count) in stent_testkit::model::tally(0..256) {
+        println!("{count:>6} {name}");
+    }
     println!("tally {:?}", s.elapsed());
 }

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::contact::Contact;
 use super::drain::Phase;
 use super::lease::Leases;
+use super::replays::EarlyReplays;
 use super::{Shared, Worker, complete, process};
 use crate::engine::Engine;
 use crate::error::StentError;
@@ -80,6 +81,13 @@ impl WorkerBuilder {
         self.lasting(any("suspend_after", time), |settings, time| settings.suspend_after = time)
     }
 
+    /// How often a task that only waits leaves memory at once, its first times, whatever `suspend_after` says; 0 by default. For tests: each time
+    /// it comes back by a replay, which shows whether its code is deterministic (C-R4).
+    pub fn early_replays(mut self, times: u32) -> Self {
+        self.settings.early_replays = times;
+        self
+    }
+
     /// Waiting tasks in memory beyond which the longest waiting leaves at once; 1,000 by default (C-Q4).
     pub fn max_resident(mut self, tasks: usize) -> Self {
         self.settings.max_resident = tasks;
@@ -143,6 +151,7 @@ impl WorkerBuilder {
             phase: watch::Sender::new(Phase::Running),
             stopped: watch::Sender::new(None),
             draining: watch::Sender::new(false),
+            replays: EarlyReplays::new(engine.settings.early_replays),
             active: watch::Sender::new(0),
             awaits_tasks: AtomicBool::new(false),
             leases: Arc::new(Leases::default()),

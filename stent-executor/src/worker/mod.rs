@@ -13,6 +13,7 @@ mod heartbeat;
 mod lease;
 mod maintain;
 mod process;
+mod replays;
 mod run;
 
 use std::fmt;
@@ -34,6 +35,7 @@ use complete::{Committed, Ending};
 use contact::Contact;
 use drain::Phase;
 use lease::Leases;
+use replays::EarlyReplays;
 
 pub use builder::WorkerBuilder;
 
@@ -54,8 +56,9 @@ struct Shared {
     phase: watch::Sender<Phase>,
     /// How it stopped, once it has.
     stopped: watch::Sender<Option<Result<(), Unfinished>>>,
-    /// True once activations that only wait are to leave memory.
+    /// True if activations that only wait are to leave memory: once it drains, and when it is told so.
     draining: watch::Sender<bool>,
+    replays: EarlyReplays,
     /// Claimed tasks whose end is not known yet.
     active: watch::Sender<usize>,
     /// True while the claim loop waits for a reason to look for tasks.
@@ -120,6 +123,15 @@ impl Worker {
         let renewed = self.shared.contact.renewed_anew();
         self.shared.nudge.beat();
         renewed.await;
+    }
+
+    /// Whether tasks that only wait leave memory at once, from now on, whatever `suspend_after` says. It is not so at first.
+    pub fn suspend_at_once(&self, at_once: bool) {
+        let shared = &self.shared;
+        shared.draining.send_if_modified(|leave| {
+            // A drain wants them gone.
+            shared.is_running() && std::mem::replace(leave, at_once) != at_once
+        });
     }
 
     /// Claims no more, and lets running tasks finish, suspend or, after the grace, be released; then it has stopped

@@ -51,6 +51,7 @@ async fn run(active: Active, task: ClaimedTask, slot: Slot, mut held: Held) {
     };
     if let Some(end) = end {
         held.code_ended();
+        shared.replays.forget(claim.task);
         complete::end(shared, claim, Some(parent.is_none()), end).await;
     }
     // Only now: the claim is renewed until its end is known.
@@ -84,7 +85,8 @@ fn refusal(shared: &Shared, task: &ClaimedTask) -> Option<End> {
 /// Runs a task's code until it ends, leaves memory or must stop; what is left to write, if anything.
 async fn activate(shared: &Arc<Shared>, task: ClaimedTask, slot: Slot, held: &mut Held) -> Option<End> {
     let origin = Origin::new(task.claim.task, task.function.clone());
-    let activation = activation::run(Arc::clone(&shared.engine), task, slot, shared.draining.subscribe());
+    let leave = shared.replays.begin(task.claim.task).unwrap_or_else(|| shared.draining.subscribe());
+    let activation = activation::run(Arc::clone(&shared.engine), task, slot, leave);
     let mut activation = Box::pin(AssertUnwindSafe(activation).catch_unwind());
     let ended = tokio::select! {
         biased;

@@ -133,10 +133,9 @@ impl Bench {
 
     /// Moves the clock on in steps that no renewal misses.
     pub(crate) async fn pass(&self, time: Duration) {
-        let step = Duration::from_secs(1);
         for _ in 0..time.as_secs() {
-            self.clock.advance(step);
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            self.clock.advance(Duration::from_secs(1));
+            soon("everything is at rest", self.plan.settle()).await;
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use stent_core::execution::ExecutionState;
 use stent_core::worker::WorkerState;
 use stent_executor::prelude::*;
 use stent_executor::{Stent, Worker};
@@ -27,8 +28,8 @@ async fn answer(ctx: Ctx) -> Result<u32> {
 }
 
 /// A process of its own on the store.
-async fn process(store: &MemoryStore, clock: &ManualClock) -> Stent {
-    let backend = FaultyBackend::new(Arc::new(MemoryBackend::open(store)), FaultPlan::none()).without_hints();
+async fn process(store: &MemoryStore, clock: &ManualClock, plan: &FaultPlan) -> Stent {
+    let backend = FaultyBackend::new(Arc::new(MemoryBackend::open(store)), plan.clone()).without_hints();
     Stent::builder(backend)
         .functions(functions![add, sum, answer])
         .clock(Arc::new(clock.clone()))
@@ -45,8 +46,8 @@ async fn worker(stent: &Stent) -> Worker {
 
 #[tokio::test]
 async fn what_a_process_does_itself_it_waits_for_no_poll_of() {
-    let clock = ManualClock::default();
-    let stent = process(MemoryBackend::new().store(), &clock).await;
+    let (clock, plan) = (ManualClock::default(), FaultPlan::none());
+    let stent = process(MemoryBackend::new().store(), &clock, &plan).await;
     let _worker = worker(&stent).await;
     let execution = stent.dispatch(sum(vec![1, 2, 3])).await.unwrap();
     assert_eq!(soon("the result", execution.result()).await.unwrap(), 6);
@@ -57,23 +58,21 @@ async fn what_a_process_does_itself_it_waits_for_no_poll_of() {
 
 #[tokio::test]
 async fn what_other_processes_do_is_found_by_polling() {
-    let (memory, clock) = (MemoryBackend::new(), ManualClock::default());
-    let (client, runner) = (process(memory.store(), &clock).await, process(memory.store(), &clock).await);
+    let (memory, clock, plan) = (MemoryBackend::new(), ManualClock::default(), FaultPlan::none());
+    let client = process(memory.store(), &clock, &plan).await;
+    let runner = process(memory.store(), &clock, &plan).await;
     let _worker = worker(&runner).await;
     let execution = client.dispatch(answer()).await.unwrap();
     client.dispatch(add(1, 1).delay("90s")).await.unwrap();
-    let result = tokio::spawn({
-        let execution = execution.clone();
-        async move { execution.result().await }
-    });
-    let time = tokio::spawn(async move {
-        loop {
-            clock.advance(Duration::from_millis(500));
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    });
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    let pass = async |time: Duration| {
+        clock.advance(time);
+        soon("everything is at rest", plan.settle()).await;
+    };
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(execution.status().await.unwrap(), ExecutionState::Running);
     execution.signal("go", &7).await.unwrap();
-    assert_eq!(soon("the result", result).await.unwrap().unwrap(), 7);
-    time.abort();
+    for _ in 0..3 {
+        pass(Duration::from_secs(1)).await;
+    }
+    assert_eq!(soon("the result", execution.result()).await.unwrap(), 7);
 }

@@ -103,7 +103,9 @@ async fn what_cannot_be_downloaded_is_left_out(bench: Bench, concurrency: usize)
         let mut letters: Vec<_> = bench.dead_letters().await.into_iter().map(|letter| letter.failure).collect();
         letters.sort_by_key(ToString::to_string);
         let texts: Vec<_> = letters.iter().map(|failure| (failure.class().as_str(), failure.message())).collect();
-        let text = |id| ("ConnectionError", if id == 3 { "image 3 cannot be downloaded" } else { "image 7 cannot be downloaded" });
+        let text = |id| {
+            ("ConnectionError", if id == 3 { "image 3 cannot be downloaded" } else { "image 7 cannot be downloaded" })
+        };
         assert_eq!(texts, [text(3), text(7)]);
         let count = |state| outcome.states.iter().filter(|other| **other == state).count();
         assert_eq!((count(TaskState::Completed), count(TaskState::Failed)), (18, 2));
@@ -124,8 +126,4 @@ async fn a_batch_without_any_image_says_so(bench: Bench, concurrency: usize) {
     .await;
 }
 
-at_every_concurrency![
-    all_ten_make_a_gallery,
-    what_cannot_be_downloaded_is_left_out,
-    a_batch_without_any_image_says_so,
-];
+at_every_concurrency![all_ten_make_a_gallery, what_cannot_be_downloaded_is_left_out, a_batch_without_any_image_says_so,];

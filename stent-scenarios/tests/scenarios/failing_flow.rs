@@ -61,8 +61,7 @@ async fn three_levels_fail_as_often_as_their_leaf(bench: Bench, concurrency: usi
 /// C-Y1: by the policy of the call, where it has one of its own.
 async fn the_leaf_runs_as_often_as_its_call_says(bench: Bench, concurrency: usize) {
     let stage = Stage::on(&bench).await;
-    let process =
-        stage.process(&bench, functions![fail_always], |worker| worker.concurrency(concurrency)).await;
+    let process = stage.process(&bench, functions![fail_always], |worker| worker.concurrency(concurrency)).await;
     for attempts in [1, 3] {
         let before = bench.ledger.all().len();
         let policy = stent_core::RetryPolicy::builder().max_attempts(attempts).build().unwrap();

@@ -112,11 +112,7 @@ async fn research(ctx: Ctx, question: String) -> Result<Either<Report, String>> 
 }
 
 #[durable]
-async fn research_with_critique(
-    ctx: Ctx,
-    question: String,
-    score: f64,
-) -> Result<Either<(Report, Critique), String>> {
+async fn research_with_critique(ctx: Ctx, question: String, score: f64) -> Result<Either<(Report, Critique), String>> {
     let queries = ctx.call(generate_search_queries(question.clone())).await?;
     let mut sources = sources(&ctx, queries).await?;
     if sources.is_empty() {

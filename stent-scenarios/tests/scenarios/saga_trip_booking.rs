@@ -163,7 +163,17 @@ async fn rush(ctx: Ctx, trip: String) -> Result<Either<Trip, String>> {
 
 fn all() -> Vec<stent_executor::Registration> {
     functions![
-        book_flight, book_hotel, book_car, cancel_flight, cancel_hotel, cancel_car, cancel_trip, trip, leg, tour, rush
+        book_flight,
+        book_hotel,
+        book_car,
+        cancel_flight,
+        cancel_hotel,
+        cancel_car,
+        cancel_trip,
+        trip,
+        leg,
+        tour,
+        rush
     ]
 }
 

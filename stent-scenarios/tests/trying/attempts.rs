@@ -244,7 +244,9 @@ async fn an_outage_uses_no_attempt_up(bench: Bench) {
         process.plan.plan(1, Fault::Dies(Moment::Before));
         bench.pass(Duration::from_secs(15)).await;
         process.plan.repair();
-        bench.until("it begins again", bench.sees("it begins again", || bench.ledger.count("it begins 1") > outage)).await;
+        bench
+            .until("it begins again", bench.sees("it begins again", || bench.ledger.count("it begins 1") > outage))
+            .await;
     }
     bench.gates.open("it");
     assert_eq!(bench.until("the result", execution.result()).await.unwrap(), 1);

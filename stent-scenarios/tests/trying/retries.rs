@@ -1,75 +1,87 @@
 //! Retries of functions: whether, when, and by which policy (C-Y1, C-Y2).
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use stent_core::TaskId;
 use stent_core::retry::ErrorClass;
+use stent_core::task::TaskState;
 use stent_executor::prelude::*;
 use stent_executor::{Execution, ExecutionState};
-use stent_scenarios::{Bench, on_every_backend};
+use stent_scenarios::{Bench, on_every_backend, soon};
 
 use crate::scene::{by_hand, class, failure, note, quick, working};
 
-/// Fails this often; writes down at which time each attempt begins, in milliseconds after `start`.
+/// Fails this often; writes down each attempt.
 #[durable]
-async fn flaky(ctx: Ctx, name: String, start: i64, failures: u32) -> Result<u32> {
-    let at = (ctx.now().as_micros() - start) / 1_000;
-    note(&ctx, format!("{name} {at}"));
+async fn flaky(ctx: Ctx, name: String, failures: u32) -> Result<u32> {
+    note(&ctx, name);
     if ctx.attempt() <= failures {
         bail!("attempt {}", ctx.attempt());
     }
     Ok(ctx.attempt())
 }
 
-/// The times at which the attempts of a [`flaky`] began.
-fn times(bench: &Bench, name: &str) -> Vec<u64> {
-    let all = bench.ledger.all();
-    all.iter().filter_map(|effect| effect.strip_prefix(name)?.strip_prefix(' ')?.parse().ok()).collect()
+/// How long a task waits for its retry from now on, in microseconds.
+async fn delay(bench: &Bench, execution: &Execution<u32>) -> u64 {
+    bench.settle().await;
+    let task = bench.tasks(execution.id()).await.remove(0);
+    assert_eq!(task.state, TaskState::Scheduled);
+    u64::try_from(task.due.unwrap().as_micros() - bench.now().as_micros()).unwrap()
 }
 
-/// C-Y1
+/// C-Y1: not a microsecond earlier.
 async fn delays_grow_by_the_factor_up_to_the_cap(bench: Bench) {
     let process = working(&bench, functions![flaky]).await;
     let policy = RetryPolicy::builder().max_attempts(5).initial_delay("1s").factor(3.0).max_delay("5s").jitter(0.0);
-    let call = flaky("it".into(), bench.now().as_micros(), 4).retry(policy.build().unwrap());
+    let call = flaky("it".into(), 4).retry(policy.build().unwrap());
     let execution = process.stent.dispatch(call).await.unwrap();
+    for (attempts, seconds) in [1, 3, 5, 5].into_iter().enumerate() {
+        let delay = Duration::from_micros(delay(&bench, &execution).await);
+        assert_eq!(delay, Duration::from_secs(seconds));
+        bench.leap(delay - Duration::from_micros(1)).await;
+        assert_eq!(bench.ledger.count("it"), attempts + 1);
+        bench.leap(Duration::from_micros(1)).await;
+    }
     assert_eq!(bench.until("the result", execution.result()).await.unwrap(), 5);
-    assert_eq!(times(&bench, "it"), [0, 1_000, 4_000, 9_000, 14_000]);
 }
 
 /// C-Y1: three attempts, after 1 s and 2 s, each spread by a tenth.
 async fn by_default_there_are_three_attempts_with_a_spread(bench: Bench) {
     let process = working(&bench, functions![flaky]).await;
-    let (start, names) = (bench.now().as_micros(), (0..12).map(|number| format!("no {number}")));
-    let names: Vec<_> = names.collect();
-    let calls = names.iter().map(|name| flaky(name.clone(), start, 9));
-    let executions = process.stent.dispatch_all(calls).await.unwrap();
     let mut delays = BTreeSet::new();
-    for (execution, name) in executions.iter().zip(&names) {
+    for number in 0..12 {
+        let name = format!("no {number}");
+        let execution = process.stent.dispatch(flaky(name.clone(), 9)).await.unwrap();
+        for range in [900_000..=1_100_000, 1_800_000..=2_200_000] {
+            let delay = delay(&bench, &execution).await;
+            assert!(range.contains(&delay), "{delay} is not in {range:?}");
+            delays.insert(delay);
+            bench.leap(Duration::from_micros(delay)).await;
+        }
         let failure = failure(bench.until("the end", execution.result()).await);
         assert_eq!((failure.class().as_str(), failure.message()), ("Failure", "attempt 3"));
-        let times = times(&bench, name);
-        assert_eq!((times.len(), times[0]), (3, 0));
-        // Whole milliseconds are cut off.
-        assert!((900..=1_100).contains(&times[1]), "{times:?}");
-        assert!((1_799..=2_200).contains(&(times[2] - times[1])), "{times:?}");
-        delays.insert(times[1]);
+        assert_eq!(bench.ledger.count(&name), 3);
     }
-    assert!(delays.len() > 1, "all waited alike: {delays:?}");
+    assert!(delays.len() > 4, "all waited alike: {delays:?}");
 }
 
-/// C-Y1: a spread of everything makes no delay negative, and no delay is one.
+/// C-Y1: no delay is one, and a spread of everything makes none negative.
 async fn a_retry_may_come_at_once(bench: Bench) {
     let process = working(&bench, functions![flaky]).await;
-    let spread = RetryPolicy::builder().max_attempts(8).initial_delay("1s").factor(1.0).jitter(1.0).build().unwrap();
-    for (name, policy) in [("quick", quick(8).build().unwrap()), ("spread", spread)] {
-        let call = flaky(name.into(), bench.now().as_micros(), 7).retry(policy);
-        let execution = process.stent.dispatch(call).await.unwrap();
-        assert_eq!(bench.until("the result", execution.result()).await.unwrap(), 8);
+    let (began, call) = (bench.now(), flaky("quick".into(), 7).retry(quick(8).build().unwrap()));
+    let execution = process.stent.dispatch(call).await.unwrap();
+    assert_eq!(soon("the result", execution.result()).await.unwrap(), 8);
+    assert_eq!(bench.now(), began, "no time has passed");
+
+    let spread = RetryPolicy::builder().max_attempts(9).initial_delay("1s").factor(1.0).jitter(1.0).build().unwrap();
+    let execution = process.stent.dispatch(flaky("spread".into(), 8).retry(spread)).await.unwrap();
+    for _ in 0..8 {
+        let delay = delay(&bench, &execution).await;
+        assert!(delay <= 2_000_000, "{delay}");
+        bench.leap(Duration::from_micros(delay)).await;
     }
-    assert_eq!(times(&bench, "quick"), [0; 8]);
-    let spread = times(&bench, "spread");
-    assert!(spread.windows(2).all(|two| two[0] <= two[1] && two[1] - two[0] <= 2_000), "{spread:?}");
+    assert_eq!(bench.until("the result", execution.result()).await.unwrap(), 9);
 }
 
 #[derive(Debug, thiserror::Error, ErrorClass)]
@@ -146,8 +158,8 @@ mod before {
     use super::*;
 
     #[durable(name = "renewed", retry(max_attempts = 4, initial_delay = "7s", factor = 1, jitter = 0, retry_for = ["Failure"]))]
-    pub(crate) async fn renewed(ctx: Ctx, start: i64) -> Result<()> {
-        note(&ctx, format!("before {}", (ctx.now().as_micros() - start) / 1_000));
+    pub(crate) async fn renewed(ctx: Ctx) -> Result<u32> {
+        note(&ctx, "before");
         bail!("before")
     }
 }
@@ -157,8 +169,8 @@ mod after {
     use super::*;
 
     #[durable(name = "renewed", retry(max_attempts = 9, initial_delay = "1s", factor = 1, jitter = 0))]
-    pub(crate) async fn renewed(ctx: Ctx, start: i64) -> Result<u32> {
-        note(&ctx, format!("after {}", (ctx.now().as_micros() - start) / 1_000));
+    pub(crate) async fn renewed(ctx: Ctx) -> Result<u32> {
+        note(&ctx, "after");
         // From the third attempt on it is of a class that the stored policy does not retry.
         if ctx.attempt() < 3 { bail!("after") } else { Ok("many".parse()?) }
     }
@@ -167,16 +179,16 @@ mod after {
 /// C-Y2, B31: what counts is what was stored with the task, classes included, whatever program runs it.
 async fn a_restart_changes_nothing_of_a_policy(bench: Bench) {
     let old = working(&bench, functions![before::renewed]).await;
-    let start = bench.now().as_micros();
-    let execution = old.stent.dispatch(before::renewed(start)).await.unwrap().id();
-    bench.settle().await;
-    assert_eq!(bench.ledger.all(), ["before 0"]);
+    let execution = old.stent.dispatch(before::renewed()).await.unwrap();
+    assert_eq!(delay(&bench, &execution).await, 7_000_000);
     old.worker().drain().await.unwrap();
 
     let new = working(&bench, functions![after::renewed]).await;
-    let execution = new.stent.execution::<u32>(execution);
+    bench.leap(Duration::from_secs(7)).await;
+    assert_eq!(delay(&bench, &execution).await, 7_000_000);
+    bench.leap(Duration::from_secs(7)).await;
     assert_eq!(class(bench.until("the end", execution.result()).await), "ParseIntError");
-    assert_eq!(bench.ledger.all(), ["before 0", "after 7000", "after 14000"]);
+    assert_eq!(bench.ledger.all(), ["before", "after", "after"]);
     let letter = new.stent.dead_letter(execution.id().root()).await.unwrap();
     let stored = RetryPolicy::builder().max_attempts(4).initial_delay("7s").factor(1.0).jitter(0.0);
     assert_eq!(letter.retry, stored.retry_for(["Failure"]).build().unwrap());

@@ -8,6 +8,9 @@ use stent_core::BackendError;
 use stent_core::error::ErrorKind;
 use tokio::sync::Notify;
 
+/// Rounds of the runtime without a new call, after which nothing is about to happen.
+const QUIET_ROUNDS: u32 = 100;
+
 /// When a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
@@ -145,6 +148,24 @@ impl FaultPlan {
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.state().in_flight
+    }
+
+    /// Waits until nothing happens any more without time passing: no call is in flight, and the tasks of this runtime have nothing to do.
+    /// For a runtime of one thread, where whatever can run has run after some rounds.
+    pub async fn settle(&self) {
+        let (mut calls, mut quiet) = (self.count(), 0);
+        while quiet < QUIET_ROUNDS {
+            tokio::task::yield_now().await;
+            if self.in_flight() > 0 {
+                // The store's own threads have to get on.
+                tokio::time::sleep(Duration::from_micros(100)).await;
+                quiet = 0;
+            } else if self.count() == calls {
+                quiet += 1;
+            } else {
+                (calls, quiet) = (self.count(), 0);
+            }
+        }
     }
 
     /// The latest answers, at most 64, the latest last.

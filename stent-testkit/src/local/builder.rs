@@ -16,6 +16,8 @@ use crate::memory::MemoryBackend;
 
 /// Tasks whose code runs at once. The same on every machine, so that tests are.
 const CONCURRENCY: usize = 32;
+/// How often a task that waits comes back by replay. More would show little more of its code, and cost the square of it.
+const REPLAYS: u32 = 64;
 /// How long a goal may take in real time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -72,8 +74,8 @@ impl TestStentBuilder {
     /// Changes the worker in any way that its own builder knows: `.worker(|worker| worker.concurrency(1))`. Done for each worker, after a
     /// [crash](TestStent::crash) too.
     ///
-    /// Without it, 32 tasks run at once, on every machine; what waits leaves memory at once and comes back by replay, so that every wait tests
-    /// that the function replays (C-R4); and code that awaits something outside of its context after its first operation fails (C-R8).
+    /// Without it, 32 tasks run at once, on every machine; a task that waits leaves memory at once and comes back by replay, 64 times, so that a test finds code that
+    /// is not deterministic (C-R4); and code that awaits something outside of its context after its first operation fails (C-R8).
     pub fn worker(mut self, change: impl Fn(WorkerBuilder) -> WorkerBuilder + Send + Sync + 'static) -> Self {
         let before = self.worker;
         self.worker = Arc::new(move |worker| change(before(worker)));
@@ -136,7 +138,8 @@ pub(super) fn settings(worker: WorkerBuilder) -> WorkerBuilder {
         .lease(limits::DURATION)
         .poll(limits::DURATION)
         .retention(None::<Duration>)
-        .suspend_after(Duration::ZERO)
+        .suspend_after(limits::DURATION)
+        .early_replays(REPLAYS)
         .strict(true)
 }
 

@@ -1,7 +1,7 @@
 //! A clock that is moved from one event to the next, past all that only looks whether something happened.
 
-use stent_core::Timestamp;
 use stent_core::time::{Clock, Wait};
+use stent_core::{Timestamp, limits};
 
 use crate::clock::ManualClock;
 
@@ -36,6 +36,10 @@ impl Clock for EventClock {
     }
 
     fn wait_until(&self, at: Timestamp) -> Wait<'_> {
+        // As far away as a duration can be: a bound that is none.
+        if at >= self.now().after(limits::DURATION) {
+            return self.idle_until(at);
+        }
         self.events.wait_until(at)
     }
 

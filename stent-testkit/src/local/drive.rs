@@ -67,7 +67,7 @@ impl Driver {
             if let Some(task) = self.diverged().await? {
                 return Err(Halt::Diverged(Box::new(task)));
             }
-            let (now, next) = (self.clock.now(), self.clock.next_event());
+            let (now, next) = (self.clock.now(), self.next_event().await);
             match goal {
                 Goal::Rest => return Ok(()),
                 Goal::Stopped => {
@@ -100,6 +100,17 @@ impl Driver {
     async fn quiet(&self) {
         let worker = Arc::clone(&self.worker);
         self.parking.parked(move || worker.is_idle()).await;
+    }
+
+    /// The next event. If there is none, all tasks that only wait are in the store after this, which tells what they wait for.
+    async fn next_event(&self) -> Option<Timestamp> {
+        if let Some(next) = self.clock.next_event() {
+            return Some(next);
+        }
+        self.worker.suspend_at_once(true);
+        self.quiet().await;
+        self.worker.suspend_at_once(false);
+        self.clock.next_event()
     }
 
     /// A task that was put off as its code does not fit its journal. The code of a test never changes, so that time mends nothing.

@@ -63,8 +63,7 @@ impl TestStent {
         let setup = setup(&program, &worker, &backend, &clock, patience);
         let process = RwLock::new(Process::start(setup).await?);
         let (started_at, dispatched) = (clock.now(), AtomicU64::new(0));
-        let inner =
-            Inner { client, program, worker, backend, clock, patience, started_at, dispatched, process };
+        let inner = Inner { client, program, worker, backend, clock, patience, started_at, dispatched, process };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -175,10 +174,9 @@ impl TestStent {
             (Halt::Stuck, Goal::End(execution)) => {
                 TestError::Stuck { execution, why: self.0.client.why(execution).await? }
             }
-            (Halt::Diverged(task), _) => TestError::Nondeterminism {
-                function: task.function,
-                difference: task.reason.unwrap_or_default(),
-            },
+            (Halt::Diverged(task), _) => {
+                TestError::Nondeterminism { function: task.function, difference: task.reason.unwrap_or_default() }
+            }
             (Halt::Trouble(error), _) => error.into(),
             (Halt::Restless | Halt::Stuck | Halt::Killed, _) => {
                 let (patience, to, why) = (self.0.patience, self.now(), self.open(goal).await?);

@@ -4,7 +4,7 @@ use stent_core::operation::{OperationId, OperationKind};
 use stent_core::task::{End, Resume, ResumePoint, Suspension, TaskEnd, Wait};
 use stent_core::{BackendError, Failure};
 
-use super::act::Choices;
+use super::choices::Choices;
 use super::call::Call;
 use super::history::History;
 use super::journal::Journal;
@@ -30,7 +30,11 @@ fn end(history: &History<'_>, journal: &Journal, choices: &mut Choices<'_>) -> E
         0..=4 => End::Completed {
             output: payload(choices.among(["done", "", "fine"])),
             variables: if choices.chance(40) { changes(choices) } else { Vec::new() },
-            notes: if choices.chance(40) { vec![(journal.last_turn(), "a".into()), (9, "b".into())] } else { Vec::new() },
+            notes: if choices.chance(40) {
+                vec![(journal.last_turn(), "a".into()), (9, "b".into())]
+            } else {
+                Vec::new()
+            },
         },
         5..=10 => End::Failed {
             failure: why(journal, choices),

@@ -9,7 +9,7 @@ use stent_core::execution::ExecutionRecord;
 use stent_core::task::{TaskRecord, TaskState};
 use stent_core::{Backend, BackendError, ClaimToken, ExecutionId, SignalId, TaskId, Timestamp, WorkerId, limits};
 
-use super::act::Choices;
+use super::choices::Choices;
 use super::call::{Answer, Call};
 use crate::conformance::builders::{TICK, at, secs};
 
@@ -58,8 +58,7 @@ impl<'m> History<'m> {
 
     /// Looks at what there is, and lets time pass.
     pub(super) async fn go_on(&mut self, choices: &mut Choices<'_>) -> Result<(), BackendError> {
-        let mut executions =
-            self.model.list_executions(&ExecutionFilter::default(), Page::first(limits::PAGE)).await?;
+        let mut executions = self.model.list_executions(&ExecutionFilter::default(), Page::first(limits::PAGE)).await?;
         executions.reverse();
         let before = std::mem::replace(&mut self.executions, executions).into_iter().map(|one| one.id);
         self.gone.extend(before.filter(|id| self.executions.iter().all(|one| one.id != *id)));

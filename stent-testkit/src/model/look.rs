@@ -1,15 +1,13 @@
 //! What is read: now and then some of it, by any filter and page; and sometimes all of it.
 
-use stent_core::backend::{
-    DeadLetterFilter, ExecutionFilter, Page, ProgressCursor, TaskFilter, Watch,
-};
+use stent_core::backend::{DeadLetterFilter, ExecutionFilter, Page, ProgressCursor, TaskFilter, Watch};
 use stent_core::execution::ExecutionState;
 use stent_core::journal::{EntryBody, Made};
 use stent_core::operation::OperationKind;
 use stent_core::task::TaskState;
 use stent_core::{BackendError, ExecutionId, TaskId, limits};
 
-use super::act::Choices;
+use super::choices::Choices;
 use super::call::Call;
 use super::history::{Held, History};
 use super::journal::Journal;

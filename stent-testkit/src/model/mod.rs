@@ -29,6 +29,7 @@
 
 mod act;
 mod call;
+mod choices;
 mod end;
 mod history;
 mod journal;
@@ -126,7 +127,9 @@ where
 }
 
 #[doc(hidden)]
-pub fn only_make(seeds: Range<u64>) -> usize { seeds.map(|seed| make(seed).1.current().len()).sum() }
+pub fn only_make(seeds: Range<u64>) -> usize {
+    seeds.map(|seed| make(seed).1.current().len()).sum()
+}
 
 /// What the histories of these seeds meet, by call and answer.
 pub fn tally(seeds: Range<u64>) -> Tally {

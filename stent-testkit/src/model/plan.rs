@@ -14,13 +14,12 @@ use stent_core::task::{NewTask, TaskState};
 use stent_core::worker::{WorkerRecord, WorkerState};
 use stent_core::{BackendError, Fingerprint};
 
-use super::act::{Choices, Kind, Moment};
+use super::act::{Kind, Moment};
+use super::choices::Choices;
 use super::call::Call;
 use super::history::{Held, History, worker};
 use super::{end, look, turn};
-use crate::conformance::builders::{
-    self, dedup, fingerprint, has, payload, queue, secs, signal_name, tag, version,
-};
+use crate::conformance::builders::{self, dedup, fingerprint, has, payload, queue, secs, signal_name, tag, version};
 
 /// What there is to call, wait in, ask for and share.
 const FUNCTIONS: [&str; 3] = ["f", "g", "h"];
@@ -229,10 +228,7 @@ async fn redrive(history: &History<'_>, choices: &mut Choices<'_>) -> Result<Cal
 }
 
 /// Mostly one that there is.
-async fn dead_letter(
-    history: &History<'_>,
-    choices: &mut Choices<'_>,
-) -> Result<stent_core::TaskId, BackendError> {
+async fn dead_letter(history: &History<'_>, choices: &mut Choices<'_>) -> Result<stent_core::TaskId, BackendError> {
     let letters = history.model.list_dead_letters(&DeadLetterFilter::default(), Page::first(100)).await?;
     let other = choices.chance(25);
     let letter = choices.one(&letters).filter(|_| !other).map(|letter| letter.task);

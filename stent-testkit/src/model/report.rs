@@ -66,7 +66,8 @@ fn short(text: &str) -> String {
     let mut short = String::new();
     let mut rest = text;
     // An id is told as `TaskId(00000000-0000-0000-0000-000000000000)`.
-    while let Some(open) = rest.find("Id(").map(|at| at + 2).into_iter().chain(rest.find("Token(").map(|at| at + 5)).min()
+    while let Some(open) =
+        rest.find("Id(").map(|at| at + 2).into_iter().chain(rest.find("Token(").map(|at| at + 5)).min()
     {
         let (before, after) = rest.split_at(open + 1);
         let kind_at = before[..open].rfind(|c: char| !c.is_alphanumeric()).map_or(0, |at| at + 1);

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use stent_core::Timestamp;
 
-use super::act::{Choices, Moment};
+use super::act::Moment;
+use super::choices::Choices;
 use super::call::{Answer, Call};
 use super::history::History;
 use super::plan::{self, Deed};
@@ -67,7 +68,7 @@ impl Both<'_> {
         let model = self.model;
         let mut history = History::new(model);
         for moment in moments {
-            let mut choices = Choices::of(moment);
+            let mut choices = Choices::of(&moment.choices);
             history.go_on(&mut choices).await.map_err(defect)?;
             match plan::plan(&mut history, moment, &mut choices).await.map_err(defect)? {
                 Deed::Calls(calls) => {

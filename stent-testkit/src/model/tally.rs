@@ -53,7 +53,9 @@ fn met(call: &Call, answer: &Answer) -> Vec<String> {
         }
         (_, Answer::Redriven(Redriven::Refused(refused))) => vec![format!("Redrive {}", word(refused))],
         (_, Answer::Sent(Sent::Stored { overwrote: true })) => vec!["Send Overwrote".to_owned()],
-        (_, Answer::Reserved(Reserved::Held { is_ancestor: true, .. })) => vec!["Reserve Held by an ancestor".to_owned()],
+        (_, Answer::Reserved(Reserved::Held { is_ancestor: true, .. })) => {
+            vec!["Reserve Held by an ancestor".to_owned()]
+        }
         (_, Answer::Ids(ids)) => vec![format!("{call_word} gave {}", some(ids.len()))],
         (_, Answer::Pruned(pruned)) => vec![format!("Prune {}", if pruned.rows > 0 { "some" } else { "none" })],
         (_, Answer::Lapsed(count)) => vec![format!("Lapse {}", if *count > 0 { "some" } else { "none" })],

@@ -8,7 +8,7 @@ use stent_core::task::NewChild;
 use stent_core::variable::VariableChange;
 use stent_core::{BackendError, ExecutionId, TaskId, Timestamp};
 
-use super::act::Choices;
+use super::choices::Choices;
 use super::call::Call;
 use super::history::{Held, History};
 use super::journal::Journal;

@@ -24,13 +24,7 @@ pub(crate) fn failed_at(claim: Claim, class: &str, resume: Resume) -> TaskEnd {
 }
 
 /// The claim ends for good with a failure that it passes on from this child, which this turn was given.
-pub(crate) fn passed_on(
-    claim: Claim,
-    class: &str,
-    turn: u32,
-    operation: OperationId,
-    child: TaskId,
-) -> TaskEnd {
+pub(crate) fn passed_on(claim: Claim, class: &str, turn: u32, operation: OperationId, child: TaskId) -> TaskEnd {
     let point = ResumePoint { turn: Some(turn), operation: Some(operation), child: Some(child) };
     TaskEnd { claim, end: End::Failed { failure: failure(class), dead_letter: false, resume: Resume::At(point) } }
 }
