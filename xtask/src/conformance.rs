@@ -6,6 +6,7 @@ use crate::Result;
 use crate::cargo;
 use crate::layout::{self, Side};
 use crate::libtest::{Case, Verdict};
+use crate::postgres::Server;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,7 +21,7 @@ struct Backend {
 const BACKENDS: [Backend; 3] = [
     Backend { name: "memory", package: "stent-testkit", required: true },
     Backend { name: "sqlite", package: "stent-backend-sqlite", required: true },
-    Backend { name: "postgres", package: "stent-backend-postgres", required: false },
+    Backend { name: "postgres", package: "stent-backend-postgres", required: true },
 ];
 
 /// The order in which areas are shown: the stages of an execution, then what stands beside them, then any other.
@@ -51,12 +52,16 @@ pub(crate) fn run(chosen: Option<&str>, filter: &[String]) -> Result {
         let known: Vec<&str> = BACKENDS.iter().map(|backend| backend.name).collect();
         return Err(format!("no backend of that name: one of {}", known.join(", ")).into());
     }
+    let server = match backends.iter().any(|backend| backend.name == "postgres") {
+        true => Some(Server::start()?),
+        false => None,
+    };
     let programs = build(&root, chosen.and(backends.first().copied()))?;
     let mut reports = Vec::new();
     for backend in backends {
         let program = programs.iter().find(|program| program.folder.ends_with(backend.package));
         match program {
-            Some(program) => reports.push(run_on(backend, program, filter)?),
+            Some(program) => reports.push(run_on(backend, program, server.as_ref(), filter)?),
             None if backend.required || chosen.is_some() => reports.push(Report {
                 backend: backend.name,
                 cases: Vec::new(),
@@ -94,10 +99,13 @@ fn program(message: &str) -> Option<Program> {
 }
 
 /// Runs a program as cargo would, in its crate's folder, and shows what it prints but for the lines of passed cases.
-fn run_on(backend: &Backend, program: &Program, filter: &[String]) -> Result<Report> {
+fn run_on(backend: &Backend, program: &Program, server: Option<&Server>, filter: &[String]) -> Result<Report> {
     println!("{}: running", backend.name);
     let mut command = Command::new(&program.executable);
     command.args(filter).current_dir(&program.folder).env("CARGO_MANIFEST_DIR", &program.folder);
+    if let Some(server) = server {
+        server.lend(&mut command);
+    }
     let mut cases = Vec::new();
     let status = cargo::stream(&mut command, |line| match Case::parse(line) {
         Some(case) if case.verdict == Verdict::Passed => cases.push(case),
@@ -220,7 +228,7 @@ total     3/3     1/3
     fn a_backend_that_ran_no_case_is_not_green() {
         let backend = Backend { name: "memory", package: "stent-testkit", required: true };
         let program = Program { executable: "true".into(), folder: cargo::root().unwrap() };
-        let report = run_on(&backend, &program, &[]).unwrap();
+        let report = run_on(&backend, &program, None, &[]).unwrap();
         assert_eq!(report.trouble.as_deref(), Some("ran no case"));
         assert!(judge(&[report]).is_err());
     }

@@ -6,6 +6,7 @@ mod conformance;
 mod fix;
 mod layout;
 mod libtest;
+mod postgres;
 mod test;
 mod tidy;
 
@@ -26,6 +27,8 @@ Commands:
   test [-- FILTER...]  unit, integration and doc tests
   conformance [--backend memory|sqlite|postgres] [-- FILTER...]
                        the suite on every backend, areas by backends
+  postgres [-- COMMAND...]
+                       a PostgreSQL server for tests, while COMMAND runs
   tidy                 the rules of the house that no compiler knows
   release-migrations   lock the migrations of a release: they never change again
   help                 this text
@@ -56,6 +59,7 @@ fn run(arguments: &[String]) -> Result {
         }
         (["conformance"], filter) => conformance::run(None, filter),
         (["conformance", "--backend", name], filter) => conformance::run(Some(name), filter),
+        (["postgres"], command) => postgres::run(command),
         (["tidy"], []) => tidy::run(),
         (["release-migrations"], []) => tidy::release_migrations(),
         (["help" | "--help" | "-h"], []) => {

@@ -3,16 +3,19 @@
 use crate::Result;
 use crate::cargo;
 use crate::libtest::{Case, Totals, Verdict};
+use crate::postgres::Server;
 
 /// Runs the tests whose names match `filter` (all, if empty) with their output passed through.
 ///
 /// A failed test is an error, and so is a run without any.
 pub(crate) fn run(filter: &[String]) -> Result<Totals> {
     let root = cargo::root()?;
+    let server = Server::start()?;
     let mut totals = Totals::default();
     // Not `--all-targets`: that builds examples as tests, and the tests run them as programs.
     let mut command = cargo::cargo(&root, ["test", "--workspace", "--no-fail-fast", "--"]);
     command.args(filter);
+    server.lend(&mut command);
     let mut failing = Vec::new();
     let status = cargo::stream(&mut command, |line| {
         println!("{line}");
