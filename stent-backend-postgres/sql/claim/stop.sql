@@ -1,0 +1,2 @@
+-- $1: worker.
+UPDATE workers SET state = 'stopped' WHERE id = $1::uuid;

@@ -1,0 +1,2 @@
+-- $1: task.
+SELECT id, parent, state, resume FROM tasks WHERE id = $1::uuid;

@@ -1,0 +1,2 @@
+-- The server's clock, in UTC.
+SELECT timezone('UTC', clock_timestamp()) AS now;

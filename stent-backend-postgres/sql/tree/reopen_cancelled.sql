@@ -1,0 +1,15 @@
+-- $1: task; $2: the first turn whose cancellations are taken back; $3: now.
+UPDATE tasks
+SET state = 'pending',
+    due = $3::timestamp,
+    attempt = 0,
+    deliveries = 0,
+    counted = FALSE,
+    token = NULL,
+    claimed_at = NULL,
+    ended_at = NULL,
+    cancelled_by = NULL,
+    cancelled_turn = NULL
+WHERE cancelled_by = $1::uuid
+    AND cancelled_turn >= $2::bigint
+    AND state = 'cancelled';

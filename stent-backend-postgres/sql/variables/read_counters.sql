@@ -1,0 +1,4 @@
+-- $1: execution.
+SELECT name, value
+FROM counters
+WHERE execution = $1::uuid AND NOT EXISTS (SELECT 1 FROM tasks WHERE id = $1 AND deleting);

@@ -1,0 +1,373 @@
+//! Claims: tasks are taken, kept and let go.
+//!
+//! A claim never waits for a task: it passes by those that somebody holds, and looks further if some were. A statement that locks a row may see it as
+//! it is by now, and its journal as it was before; so only tasks that were never claimed are taken by the statement that finds them.
+
+mod limited;
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use stent_core::backend::{Claims, Hint};
+use stent_core::claim::{Claim, ClaimFunction, ClaimRequest, Claimed, ClaimedTask, CorruptClaim, Renewal};
+use stent_core::error::BackendError;
+use stent_core::id::{ClaimToken, TaskId, WorkerId};
+use stent_core::limits;
+use stent_core::retry::RetryPolicy;
+use stent_core::time::Timestamp;
+use stent_core::worker::WorkerRecord;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::PostgresBackend;
+use crate::announce;
+use crate::connection::{Session, Values};
+use crate::row::{At, Columns};
+
+const CLAIM: &str = "claim";
+const RENEW: &str = "renew";
+
+#[async_trait]
+impl Claims for PostgresBackend {
+    async fn claim(&self, now: Timestamp, request: &ClaimRequest) -> Result<Claimed, BackendError> {
+        let asked = Arc::new(Asked::new(now, request));
+        self.write(CLAIM, move |session| {
+            let asked = Arc::clone(&asked);
+            Box::pin(async move { asked.claim(session).await })
+        })
+        .await
+    }
+
+    async fn renew(
+        &self,
+        now: Timestamp,
+        worker: &WorkerRecord,
+        claims: &[Claim],
+    ) -> Result<Vec<Renewal>, BackendError> {
+        let until = now.after(worker.lease);
+        let (worker, all) = (Arc::new(worker.clone()), Arc::<[Claim]>::from(claims));
+        let renewed = self.write(RENEW, move |session| {
+            let (worker, all) = (Arc::clone(&worker), Arc::clone(&all));
+            Box::pin(async move {
+                let relaxed = session.query(RELAXED, &[]);
+                let announced = announce::announce(session, now, &worker);
+                tokio::try_join!(biased; relaxed, announced)?;
+                announce::renew(session, until, &all).await
+            })
+        });
+        let mut renewals = renewed.await?;
+        let held: Vec<Claim> =
+            claims.iter().zip(&renewals).filter(|(_, of)| of.is_none()).map(|(claim, _)| *claim).collect();
+        if !held.is_empty() {
+            let held = Arc::<[Claim]>::from(held);
+            let waited = self.write(RENEW, move |session| {
+                let held = Arc::clone(&held);
+                Box::pin(async move { announce::wait_and_renew(session, until, &held).await })
+            });
+            let mut waited = waited.await?.into_iter();
+            renewals.iter_mut().filter(|of| of.is_none()).for_each(|of| *of = waited.next().flatten());
+        }
+        // One that could not be renewed is as good as lost: its worker must stop before the lease ends.
+        Ok(renewals.into_iter().map(|renewal| renewal.unwrap_or(Renewal::Lost)).collect())
+    }
+
+    async fn lapse(&self, now: Timestamp, worker: WorkerId) -> Result<u32, BackendError> {
+        self.write_hinting("lapse", move |session| {
+            Box::pin(async move {
+                let held = announce::lapse(session, now, worker).await?;
+                Ok((held, if held > 0 { vec![Hint::TasksReady] } else { Vec::new() }))
+            })
+        })
+        .await
+    }
+}
+
+const RELAXED: &str = include_str!("../sql/claim/relaxed.sql");
+const DURABLE: &str = include_str!("../sql/claim/durable.sql");
+
+/// A request as the statements read it.
+struct Asked {
+    now: Timestamp,
+    worker: Uuid,
+    token: ClaimToken,
+    lease_until: At,
+    limit: usize,
+    /// Until when leases have run out, if expired claims may be taken over.
+    expired: Option<At>,
+    unlimited: Functions,
+    limited: Vec<ClaimFunction>,
+    queues: Option<Vec<String>>,
+    tags: Option<Vec<String>>,
+}
+
+/// Functions and their versions, a column each.
+#[derive(Default)]
+struct Functions {
+    names: Vec<String>,
+    versions: Vec<String>,
+}
+
+impl<'a> FromIterator<&'a ClaimFunction> for Functions {
+    fn from_iter<I: IntoIterator<Item = &'a ClaimFunction>>(functions: I) -> Self {
+        let texts = |function: &ClaimFunction| {
+            (function.name.as_str().to_owned(), function.version.as_deref().unwrap_or_default().to_owned())
+        };
+        let (names, versions) = functions.into_iter().map(texts).unzip();
+        Self { names, versions }
+    }
+}
+
+/// What a claim meets.
+struct Peek {
+    next_due: Option<Timestamp>,
+    next_deadline: Option<Timestamp>,
+    /// An earlier call with the same token has taken tasks.
+    is_repeat: bool,
+}
+
+/// What one look at free tasks brought.
+struct Look {
+    /// How many candidates it saw.
+    seen: usize,
+    /// Those that were taken.
+    taken: Vec<Row>,
+    /// Those that are locked and are yet to be taken.
+    locked: Vec<Uuid>,
+}
+
+/// Whether this may be a second call with its token.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Token {
+    MayBeUsed,
+    IsNew,
+}
+
+impl Asked {
+    fn new(now: Timestamp, request: &ClaimRequest) -> Self {
+        // One that is listed twice counts once.
+        let mut listed = HashSet::new();
+        let functions = request.functions.iter().filter(|function| listed.insert((&function.name, &function.version)));
+        let (limited, unlimited): (Vec<_>, Vec<_>) =
+            functions.partition::<Vec<&ClaimFunction>, _>(|function| function.max_concurrent.is_some());
+        let names = |names: Vec<String>| if names.is_empty() { None } else { Some(names) };
+        Self {
+            now,
+            worker: *request.worker.as_uuid(),
+            token: request.token,
+            lease_until: At(now.after(request.lease)),
+            limit: usize::try_from(request.limit).unwrap_or(usize::MAX),
+            expired: request.take_expired.then_some(At(now)),
+            unlimited: unlimited.into_iter().collect(),
+            limited: limited.into_iter().cloned().collect(),
+            queues: names(request.queues.iter().map(|queue| queue.as_str().to_owned()).collect()),
+            tags: names(request.tags.iter().map(|tag| tag.as_str().to_owned()).collect()),
+        }
+    }
+
+    async fn claim(&self, session: &Session<'_>) -> Result<Claimed, BackendError> {
+        let relaxed = session.query(RELAXED, &[]);
+        let (peek, rows) = if self.limited.is_empty() {
+            // Mostly this is all there is to do, in one round trip.
+            let look = self.look(session, self.limit, self.first_window(), Token::MayBeUsed);
+            let (_, _, peek, look) =
+                tokio::try_join!(biased; relaxed, self.promote(session), self.peek(session), look)?;
+            let rows = if peek.is_repeat { Vec::new() } else { self.take_free(session, Some(look)).await? };
+            (peek, rows)
+        } else {
+            let (_, _, peek, waiting) =
+                tokio::try_join!(biased; relaxed, self.promote(session), self.peek(session), self.waiting(session))?;
+            let rows = match waiting.is_empty() {
+                _ if peek.is_repeat => Vec::new(),
+                true => self.take_free(session, None).await?,
+                false => self.take_with_places(session, &waiting).await?,
+            };
+            (peek, rows)
+        };
+        // Also if the first call was committed only now.
+        let rows = if rows.is_empty() { self.repeat(session).await? } else { rows };
+        let (claimed, is_last) = read(self.token, rows, &peek);
+        if is_last {
+            session.execute(DURABLE, &[]).await?;
+        }
+        Ok(claimed)
+    }
+
+    /// Makes pending what is due (C-Q1).
+    async fn promote(&self, session: &Session<'_>) -> Result<(), BackendError> {
+        let sql = include_str!("../sql/claim/promote.sql");
+        session.execute(sql, &[&At(self.now), &i64::from(limits::BATCH)]).await.map(drop)
+    }
+
+    async fn peek(&self, session: &Session<'_>) -> Result<Peek, BackendError> {
+        let sql = include_str!("../sql/claim/peek.sql");
+        let row = session.query_one(sql, &[&self.worker, self.token.as_uuid()]).await?;
+        let columns = Columns::new(CLAIM, "tasks", "due", &row);
+        Ok(Peek {
+            next_due: columns.optional_time("due")?,
+            next_deadline: columns.optional_time("deadline")?,
+            is_repeat: columns.flag("is_repeat")?,
+        })
+    }
+
+    /// What an earlier call with the same token has taken (C-Q2).
+    async fn repeat(&self, session: &Session<'_>) -> Result<Vec<Row>, BackendError> {
+        session.query(include_str!("../sql/claim/repeat.sql"), &[&self.worker, self.token.as_uuid()]).await
+    }
+
+    /// Twice as many as are asked for: a few that others hold cost no second look.
+    fn first_window(&self) -> usize {
+        self.limit.saturating_mul(2).saturating_add(16)
+    }
+
+    /// Takes the best tasks of functions without limits, beginning with what a first look brought.
+    async fn take_free(&self, session: &Session<'_>, first: Option<Look>) -> Result<Vec<Row>, BackendError> {
+        let (mut window, mut rows) = (self.first_window(), Vec::new());
+        let mut look = match first {
+            Some(look) => look,
+            None => self.look(session, self.limit, window, Token::MayBeUsed).await?,
+        };
+        loop {
+            rows.append(&mut look.taken);
+            if !look.locked.is_empty() {
+                rows.extend(self.take(session, &look.locked, &Vec::new()).await?);
+            }
+            // With fewer candidates than were asked for, those that are missing are all in others' hands.
+            if rows.len() >= self.limit || look.seen < window {
+                return Ok(rows);
+            }
+            window = window.saturating_mul(4);
+            let token = if rows.is_empty() { Token::MayBeUsed } else { Token::IsNew };
+            look = self.look(session, self.limit - rows.len(), window, token).await?;
+        }
+    }
+
+    async fn look(
+        &self,
+        session: &Session<'_>,
+        limit: usize,
+        window: usize,
+        token: Token,
+    ) -> Result<Look, BackendError> {
+        let Functions { names, versions } = &self.unlimited;
+        let values: Values<'_> = &[
+            names,
+            versions,
+            &self.queues,
+            &self.tags,
+            &count(window),
+            &self.expired,
+            &count(limit),
+            self.token.as_uuid(),
+            &self.worker,
+            &At(self.now),
+            &self.lease_until,
+            &(token == Token::MayBeUsed),
+        ];
+        let rows = session.query(include_str!("../sql/claim/take_new.sql"), values).await?;
+        let mut look = Look { seen: 0, taken: Vec::new(), locked: Vec::new() };
+        for row in rows {
+            let columns = Columns::new(CLAIM, "tasks", "own", &row);
+            look.seen = columns.number("seen")?;
+            match (columns.get::<Option<Uuid>>("own")?, columns.get::<Option<Uuid>>("id")?) {
+                (Some(_), Some(_)) => look.taken.push(row),
+                (Some(locked), None) => look.locked.push(locked),
+                (None, _) => {}
+            }
+        }
+        Ok(look)
+    }
+
+    /// Takes tasks that are locked.
+    async fn take(
+        &self,
+        session: &Session<'_>,
+        tasks: &Vec<Uuid>,
+        take_places: &Vec<Uuid>,
+    ) -> Result<Vec<Row>, BackendError> {
+        let values: Values<'_> =
+            &[tasks, self.token.as_uuid(), &self.worker, &At(self.now), &self.lease_until, take_places];
+        session.query(include_str!("../sql/claim/take.sql"), values).await
+    }
+}
+
+fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The tasks in claim order, and those whose rows cannot be read; and whether one of them is on its last attempt, or may be: that must not be forgotten
+/// (C-Y4).
+fn read(token: ClaimToken, mut rows: Vec<Row>, peek: &Peek) -> (Claimed, bool) {
+    let mut claimed = Claimed { next_due: peek.next_due, next_deadline: peek.next_deadline, ..Claimed::default() };
+    let mut is_last = false;
+    rows.sort_by_cached_key(|row| order(Columns::new(CLAIM, "tasks", "id", row)).ok());
+    let mut policies = Policies::default();
+    for row in &rows {
+        let columns = Columns::new(CLAIM, "tasks", "id", row);
+        let Ok(task) = columns.id("id") else { continue };
+        let claim = Claim { task, token };
+        match claimed_task(columns, claim, &mut policies) {
+            Ok(task) => {
+                is_last |= columns.flag("counts").unwrap_or(true) && task.attempt >= task.retry.max_attempts();
+                claimed.tasks.push(task);
+            }
+            Err(error) => {
+                is_last = true;
+                claimed.corrupt.push(CorruptClaim { claim, error });
+            }
+        }
+    }
+    (claimed, is_last)
+}
+
+/// Priority (high first), due time, id.
+type Order = (Reverse<i32>, Option<Timestamp>, Uuid);
+
+fn order(columns: Columns<'_>) -> Result<Order, BackendError> {
+    Ok((Reverse(columns.number("priority")?), columns.optional_time("due")?, columns.get("id")?))
+}
+
+/// The policy that was read last: mostly the next one is the same.
+#[derive(Default)]
+struct Policies<'r>(Option<(&'r str, RetryPolicy)>);
+
+impl<'r> Policies<'r> {
+    fn read(&mut self, columns: Columns<'r>) -> Result<RetryPolicy, BackendError> {
+        let text = columns.text("retry")?;
+        if let Some((_, policy)) = self.0.as_ref().filter(|(known, _)| *known == text) {
+            return Ok(policy.clone());
+        }
+        let policy = columns.retry("retry")?;
+        self.0 = Some((text, policy.clone()));
+        Ok(policy)
+    }
+}
+
+fn claimed_task<'r>(
+    columns: Columns<'r>,
+    claim: Claim,
+    policies: &mut Policies<'r>,
+) -> Result<ClaimedTask, BackendError> {
+    Ok(ClaimedTask {
+        claim,
+        execution: columns.id("execution")?,
+        parent: columns.optional_id::<TaskId>("parent")?,
+        depth: columns.number("depth")?,
+        function: columns.name("function")?,
+        version: columns.version("version")?,
+        input: columns.payload("input")?,
+        fingerprint: columns.fingerprint("fingerprint")?,
+        queue: columns.optional_name("queue")?,
+        retry: policies.read(columns)?,
+        memo: columns.memo()?,
+        attempt: columns.number("attempt")?,
+        deliveries: columns.number("deliveries")?,
+        generation: columns.number("generation")?,
+        is_fresh: columns.flag("is_fresh")?,
+        journal_started_at: columns.time("journal_from")?,
+        started_at: columns.time("started_at")?,
+        last_failure: columns.optional_failure("failure")?,
+        trace: columns.optional_text("trace")?.map(Into::into),
+    })
+}

@@ -1,0 +1,331 @@
+//! Completion: claims are given up. However many ends go together, each kind of them is one statement, which checks the claims and tells what else
+//! there is to do.
+//!
+//! Ends with open children, and retries that reopen some, concern a tree: each is a transaction of its own, so that the tree can be locked from below.
+//! Those of a batch come after the others, the deepest first, so that the outcome is that of the ends one by one, children before parents.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use stent_core::backend::{Completion, Hint};
+use stent_core::claim::Claim;
+use stent_core::commit::{Commit, Suspended};
+use stent_core::error::BackendError;
+use stent_core::id::{ExecutionId, TaskId};
+use stent_core::task::{End, Resume, Suspension, TaskEnd, TaskState};
+use stent_core::time::Timestamp;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::PostgresBackend;
+use crate::batch::{PARCEL, to_json};
+use crate::connection::{Session, Values};
+use crate::effects;
+use crate::resume::encode_resume;
+use crate::row::{At, Columns};
+use crate::transaction::Hinted;
+use crate::tree::{self, Cancellation};
+
+const COMPLETE: &str = "complete";
+
+#[async_trait]
+impl Completion for PostgresBackend {
+    async fn complete(&self, now: Timestamp, ends: &[TaskEnd]) -> Result<Vec<Commit>, BackendError> {
+        let mut commits = Vec::with_capacity(ends.len());
+        for parcel in parcels(ends) {
+            commits.extend(self.complete_parcel(now, parcel.into()).await?);
+        }
+        Ok(commits)
+    }
+
+    async fn suspend(&self, now: Timestamp, suspensions: &[Suspension]) -> Result<Vec<Suspended>, BackendError> {
+        if suspensions.is_empty() { Ok(Vec::new()) } else { self.suspend_all(now, suspensions).await }
+    }
+}
+
+impl PostgresBackend {
+    async fn complete_parcel(&self, now: Timestamp, ends: Arc<[TaskEnd]>) -> Result<Vec<Commit>, BackendError> {
+        let all = Arc::clone(&ends);
+        let answers = self.write_hinting(COMPLETE, move |session| {
+            let ends = Arc::clone(&all);
+            Box::pin(async move { together(session, now, &ends).await })
+        });
+        let (mut commits, mut trees) = (Vec::with_capacity(ends.len()), Vec::new());
+        for (place, answer) in answers.await?.into_iter().enumerate() {
+            commits.push(match answer {
+                Answer::Given(commit) => commit,
+                Answer::Alone { depth } => {
+                    trees.push((Reverse(depth), place));
+                    Commit::ClaimLost
+                }
+            });
+        }
+        trees.sort_unstable();
+        for (_, place) in trees {
+            let (Some(end), Some(commit)) = (ends.get(place), commits.get_mut(place)) else { continue };
+            let end = Arc::new(end.clone());
+            let answer = self.write_hinting(COMPLETE, move |session| {
+                let end = Arc::clone(&end);
+                Box::pin(async move { alone(session, now, &end).await })
+            });
+            *commit = answer.await?;
+        }
+        Ok(commits)
+    }
+}
+
+/// What became of an end among others.
+enum Answer {
+    /// It is answered.
+    Given(Commit),
+    /// Its claim holds, but it is a transaction of its own.
+    Alone { depth: u32 },
+}
+
+/// An end that was applied, and what it told about the task.
+pub(crate) struct Applied<'a> {
+    pub(crate) end: &'a TaskEnd,
+    pub(crate) execution: ExecutionId,
+    pub(crate) is_root: bool,
+    /// Its parent is suspended, and locked.
+    pub(crate) parent_waits: bool,
+    /// There are open children. All that is open below is locked, but for what is made there meanwhile.
+    pub(crate) has_open: bool,
+    /// Its result is shared.
+    pub(crate) has_memo: bool,
+}
+
+/// Ends in one transaction, but for those that want one of their own.
+async fn together(
+    session: &Session<'_>,
+    now: Timestamp,
+    ends: &[TaskEnd],
+) -> Result<Hinted<Vec<Answer>>, BackendError> {
+    let tried: Vec<_> = ends.iter().filter(|end| !reopens(&end.end)).collect();
+    let mut applied = Vec::new();
+    if !tried.is_empty() {
+        let (tasks, tokens) = claims(tried.iter().map(|end| &end.claim));
+        let (parents, own): (Values<'_>, Values<'_>) = (&[&tasks], &[&tasks, &tokens]);
+        let given = Given::new(session, &tried)?;
+        // What a lock protects is read by a later statement than the one that took it.
+        let (_, _, rows) = tokio::try_join!(
+            biased;
+            session.execute(include_str!("../sql/complete/parents.sql"), parents),
+            session.execute(include_str!("../sql/complete/own.sql"), own),
+            given.apply(session, now, false),
+        )?;
+        applied = read(session, &tried, &rows)?;
+    }
+    let done: HashMap<TaskId, usize> = applied.iter().map(|applied| applied.end.claim.task).zip(0..).collect();
+    let mut answers: Vec<_> = ends.iter().map(|_| Answer::Given(Commit::Applied)).collect();
+    if applied.len() < ends.len() {
+        let claims: Vec<_> = ends.iter().map(|end| end.claim).collect();
+        for ((answer, end), found) in answers.iter_mut().zip(ends).zip(states(session, &claims).await?) {
+            if !done.contains_key(&end.claim.task) {
+                *answer = judge(found, &end.end);
+            }
+        }
+    }
+    effects::complete(session, now, &applied).await?;
+    Ok((answers, hints(&applied)))
+}
+
+/// One end, with the tree below it.
+async fn alone(session: &Session<'_>, now: Timestamp, end: &TaskEnd) -> Result<Hinted<Commit>, BackendError> {
+    let (ends, below) = ([end], [Cancellation::below_end_of(end.claim.task)]);
+    let (tasks, tokens) = claims([&end.claim]);
+    let (parents, own): (Values<'_>, Values<'_>) = (&[&tasks], &[&tasks, &tokens]);
+    let given = Given::new(session, &ends)?;
+    let (_, (), _, rows) = tokio::try_join!(
+        biased;
+        session.execute(include_str!("../sql/complete/parents.sql"), parents),
+        // Before the task itself, which is above.
+        tree::lock(session, &below),
+        session.execute(include_str!("../sql/complete/own.sql"), own),
+        given.apply(session, now, true),
+    )?;
+    let applied = read(session, &ends, &rows)?;
+    if applied.is_empty() {
+        let found = states(session, &[end.claim]).await?.into_iter().next().flatten();
+        let is_repeat = found.is_some_and(|(state, _)| is_repeat(state, &end.end));
+        return Ok((if is_repeat { Commit::Applied } else { Commit::ClaimLost }, Vec::new()));
+    }
+    effects::complete(session, now, &applied).await?;
+    Ok((Commit::Applied, hints(&applied)))
+}
+
+/// The values of the statements that give up claims, one array a column.
+#[derive(Default)]
+struct Given<'a> {
+    completed: (Vec<Uuid>, Vec<Uuid>, Vec<&'a [u8]>),
+    failed: (Vec<Uuid>, Vec<Uuid>, Vec<String>, Vec<String>),
+    retried: (Vec<Uuid>, Vec<Uuid>, Vec<At>, Vec<String>, Vec<bool>),
+    released: (Vec<Uuid>, Vec<Uuid>, Vec<Option<At>>, Vec<Option<&'a str>>),
+}
+
+impl<'a> Given<'a> {
+    fn new(session: &Session<'_>, ends: &[&'a TaskEnd]) -> Result<Self, BackendError> {
+        let operation = session.operation();
+        let mut given = Self::default();
+        for TaskEnd { claim, end } in ends {
+            let (task, token) = (*claim.task.as_uuid(), *claim.token.as_uuid());
+            match end {
+                End::Completed { output, .. } => {
+                    let (tasks, tokens, outputs) = &mut given.completed;
+                    (tasks.push(task), tokens.push(token), outputs.push(output.as_bytes()));
+                }
+                End::Failed { failure, resume, .. } => {
+                    let (tasks, tokens, failures, resumes) = &mut given.failed;
+                    (tasks.push(task), tokens.push(token));
+                    (failures.push(to_json(operation, failure)?), resumes.push(encode_resume(operation, resume)?));
+                }
+                End::Retry { at, failure, resume } => {
+                    let (tasks, tokens, times, failures, anew) = &mut given.retried;
+                    (tasks.push(task), tokens.push(token), times.push(At(*at)));
+                    (failures.push(to_json(operation, failure)?), anew.push(*resume == Resume::Restart));
+                }
+                End::Released { until, reason } => {
+                    let (tasks, tokens, times, reasons) = &mut given.released;
+                    (tasks.push(task), tokens.push(token));
+                    (times.push(At::some(*until)), reasons.push(reason.as_deref()));
+                }
+            }
+        }
+        Ok(given)
+    }
+
+    /// Gives up the claims that hold; those that would leave children open only if `with_open`.
+    async fn apply(&self, session: &Session<'_>, now: Timestamp, with_open: bool) -> Result<Vec<Row>, BackendError> {
+        let now = At(now);
+        let (completed, failed, retried, released) = tokio::try_join!(
+            biased;
+            async {
+                let (tasks, tokens, outputs) = &self.completed;
+                let sql = include_str!("../sql/complete/completed.sql");
+                if tasks.is_empty() { Ok(Vec::new()) } else { session.query(sql, &[tasks, tokens, outputs, &now, &with_open]).await }
+            },
+            async {
+                let (tasks, tokens, failures, resumes) = &self.failed;
+                let sql = include_str!("../sql/complete/failed.sql");
+                if tasks.is_empty() { Ok(Vec::new()) } else { session.query(sql, &[tasks, tokens, failures, resumes, &now, &with_open]).await }
+            },
+            async {
+                let (tasks, tokens, times, failures, anew) = &self.retried;
+                let sql = include_str!("../sql/complete/retried.sql");
+                if tasks.is_empty() { Ok(Vec::new()) } else { session.query(sql, &[tasks, tokens, times, failures, anew, &now, &with_open]).await }
+            },
+            async {
+                let (tasks, tokens, times, reasons) = &self.released;
+                let sql = include_str!("../sql/complete/released.sql");
+                if tasks.is_empty() { Ok(Vec::new()) } else { session.query(sql, &[tasks, tokens, times, reasons, &now]).await }
+            },
+        )?;
+        Ok([completed, failed, retried, released].into_iter().flatten().collect())
+    }
+}
+
+/// The ends that were applied, in the order in which they were given.
+fn read<'a>(session: &Session<'_>, ends: &[&'a TaskEnd], rows: &[Row]) -> Result<Vec<Applied<'a>>, BackendError> {
+    let places: HashMap<TaskId, usize> = ends.iter().map(|end| end.claim.task).zip(0..).collect();
+    let mut applied = Vec::with_capacity(rows.len());
+    for row in rows {
+        let columns = Columns::new(session.operation(), "tasks", "id", row);
+        let Some(&place) = places.get(&columns.id("id")?) else { continue };
+        let Some(end) = ends.get(place) else { continue };
+        let told = Applied {
+            end,
+            execution: columns.id("execution")?,
+            is_root: columns.flag("is_root")?,
+            parent_waits: columns.flag("parent_waits")?,
+            has_open: columns.flag("has_open")?,
+            has_memo: columns.flag("has_memo")?,
+        };
+        applied.push((place, told));
+    }
+    applied.sort_unstable_by_key(|(place, _)| *place);
+    Ok(applied.into_iter().map(|(_, told)| told).collect())
+}
+
+/// The states and depths of tasks that nobody has claimed since these claims; `None` for the others.
+pub(crate) async fn states(
+    session: &Session<'_>,
+    given: &[Claim],
+) -> Result<Vec<Option<(TaskState, u32)>>, BackendError> {
+    let (tasks, tokens) = claims(given);
+    let rows = session.query(include_str!("../sql/complete/repeats.sql"), &[&tasks, &tokens]).await?;
+    let mut states = vec![None; given.len()];
+    for row in &rows {
+        let columns = Columns::new(session.operation(), "tasks", "key", row);
+        if let Some(state) = states.get_mut(columns.number::<usize>("key")?) {
+            *state = Some((columns.state("state")?, columns.number("depth")?));
+        }
+    }
+    Ok(states)
+}
+
+/// Tasks and tokens of claims, an array each.
+pub(crate) fn claims<'a>(claims: impl IntoIterator<Item = &'a Claim>) -> (Vec<Uuid>, Vec<Uuid>) {
+    claims.into_iter().map(|claim| (*claim.task.as_uuid(), *claim.token.as_uuid())).unzip()
+}
+
+/// What is to be said of an end that was not applied among others.
+fn judge(found: Option<(TaskState, u32)>, end: &End) -> Answer {
+    match found {
+        Some((TaskState::Running, depth)) => Answer::Alone { depth },
+        Some((state, _)) if is_repeat(state, end) => Answer::Given(Commit::Applied),
+        _ => Answer::Given(Commit::ClaimLost),
+    }
+}
+
+/// Whether a task in this state, whose last claim is the end's, has been ended so before.
+fn is_repeat(state: TaskState, end: &End) -> bool {
+    match end {
+        End::Completed { .. } => state == TaskState::Completed,
+        End::Failed { .. } => state == TaskState::Failed,
+        End::Retry { .. } | End::Released { .. } => matches!(state, TaskState::Pending | TaskState::Scheduled),
+    }
+}
+
+/// Whether it opens again what is below.
+fn reopens(end: &End) -> bool {
+    matches!(end, End::Retry { resume: Resume::At(_), .. })
+}
+
+/// Whether the task has ended with this.
+pub(crate) fn is_final(end: &End) -> bool {
+    matches!(end, End::Completed { .. } | End::Failed { .. })
+}
+
+fn hints(applied: &[Applied<'_>]) -> Vec<Hint> {
+    let mut hints = Vec::new();
+    for applied in applied {
+        hints.push(if is_final(&applied.end.end) { Hint::TasksEnded } else { Hint::TasksReady });
+        if applied.parent_waits {
+            hints.push(Hint::TasksReady);
+        }
+        if applied.is_root {
+            hints.push(Hint::ExecutionEnded(applied.execution));
+        }
+    }
+    hints
+}
+
+/// Ends that go together: all of them, unless their results are very large.
+fn parcels(ends: &[TaskEnd]) -> Vec<&[TaskEnd]> {
+    let (mut parcels, mut rest, mut bytes) = (Vec::new(), ends, 0);
+    let mut place = 0;
+    while let Some(end) = rest.get(place) {
+        place += 1;
+        if let End::Completed { output, .. } = &end.end {
+            bytes += output.as_bytes().len();
+        }
+        if bytes >= PARCEL || place == rest.len() {
+            let (parcel, others) = rest.split_at(place);
+            parcels.push(parcel);
+            (rest, place, bytes) = (others, 0, 0);
+        }
+    }
+    parcels
+}

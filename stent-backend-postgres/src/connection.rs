@@ -1,0 +1,267 @@
+//! Connections: a pool of them, and the statements that run on one.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use deadpool_postgres::{Client, GenericClient as _, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Transaction};
+use stent_core::error::{BackendError, ErrorKind};
+use tokio::task::yield_now;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Config, Row, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::error::{During, is_aftermath};
+use crate::migrate;
+use crate::options::{Pooler, PostgresOptions};
+use crate::pipeline::Queue;
+
+const OPEN: &str = "open";
+/// The first server that this is tested against.
+const SERVER: i32 = 150_000;
+
+/// Values of a statement.
+pub(crate) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// A database that was found to be ours, or fit to become it.
+pub(crate) struct Database {
+    pool: Pool,
+    config: Config,
+    tls: MakeRustlsConnect,
+    pub(crate) schema: String,
+    pub(crate) pooler: Pooler,
+    /// Behind a pooler, and in callers' transactions: the types of statements' values, since no statement stays prepared.
+    types: Mutex<HashMap<&'static str, Arc<[Type]>>>,
+}
+
+impl Database {
+    /// Connects, looks at the server and the schema, and brings the schema up to date if that is wanted.
+    pub(crate) async fn open(options: &PostgresOptions) -> Result<Self, BackendError> {
+        let config = options.config()?;
+        let recycling_method = RecyclingMethod::Fast;
+        let tls = options.tls()?;
+        let manager = Manager::from_config(config.clone(), tls.clone(), ManagerConfig { recycling_method });
+        let pool = Pool::builder(manager).max_size(options.pool).runtime(Runtime::Tokio1).build();
+        let pool = pool.map_err(|error| BackendError::new(ErrorKind::Internal, OPEN).with_source(error))?;
+        let (schema, pooler) = (options.schema.clone(), options.pooler);
+        let database = Self { pool, config, tls, schema, pooler, types: Mutex::default() };
+        database.check_server().await?;
+        let found = database.look().await?;
+        if found < migrate::LATEST {
+            if !options.migrate {
+                return Err(migrate::mismatch(OPEN, found));
+            }
+            database.migrate(OPEN).await?;
+        }
+        Ok(database)
+    }
+
+    /// What a connection outside of the pool is made with.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What it speaks TLS with.
+    pub(crate) fn tls(&self) -> &MakeRustlsConnect {
+        &self.tls
+    }
+
+    /// A connection of the pool.
+    pub(crate) async fn client(&self, operation: &'static str) -> Result<Client, BackendError> {
+        self.pool.get().await.during(operation)
+    }
+
+    /// Closes the pool: what is asked for afterwards is answered `Closed`.
+    pub(crate) fn close(&self) {
+        self.pool.close();
+    }
+
+    /// The schema's version; 0 if there is none.
+    pub(crate) async fn look(&self) -> Result<u32, BackendError> {
+        let client = self.client(OPEN).await?;
+        migrate::look(&client, &self.schema, OPEN).await
+    }
+
+    /// Brings the schema to the version that this program needs.
+    pub(crate) async fn migrate(&self, operation: &'static str) -> Result<(), BackendError> {
+        let mut client = self.client(operation).await?;
+        migrate::migrate(&mut client, &self.schema, operation).await
+    }
+
+    async fn check_server(&self) -> Result<(), BackendError> {
+        let client = self.client(OPEN).await?;
+        let shown = client.simple_query("SHOW server_version_num").await.during(OPEN)?;
+        let version = shown.iter().find_map(|message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0)?.parse::<i32>().ok(),
+            _ => None,
+        });
+        match version {
+            Some(version) if version >= SERVER => Ok(()),
+            version => {
+                let text = format!("the server is of version {}, at least {SERVER} is needed", version.unwrap_or(0));
+                Err(BackendError::new(ErrorKind::Unsupported, OPEN).with_message(text))
+            }
+        }
+    }
+
+    fn known_types(&self, sql: &'static str) -> Option<Arc<[Type]>> {
+        self.types.lock().unwrap_or_else(PoisonError::into_inner).get(sql).cloned()
+    }
+
+    fn learn_types(&self, sql: &'static str, types: &[Type]) -> Arc<[Type]> {
+        let types: Arc<[Type]> = types.into();
+        self.types.lock().unwrap_or_else(PoisonError::into_inner).insert(sql, Arc::clone(&types));
+        types
+    }
+}
+
+impl fmt::Debug for Database {
+    /// Without what it was connected with, which may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").field("schema", &self.schema).field("pooler", &self.pooler).finish_non_exhaustive()
+    }
+}
+
+/// Statements on one connection. Those that are polled together (`try_join!`) go out together, in the order in which they are polled first: one
+/// round trip.
+pub(crate) struct Session<'c> {
+    via: Via<'c>,
+    database: &'c Database,
+    operation: &'static str,
+    queue: Queue,
+}
+
+enum Via<'c> {
+    Client(Client),
+    Transaction(Transaction<'c>),
+    /// A transaction of the caller's, on a connection that is not ours: nothing stays prepared on it.
+    Callers(&'c tokio_postgres::Transaction<'c>),
+}
+
+impl<'c> Session<'c> {
+    /// Each statement is a transaction of its own.
+    pub(crate) fn of_client(client: Client, database: &'c Database, operation: &'static str) -> Self {
+        Self { via: Via::Client(client), database, operation, queue: Queue::default() }
+    }
+
+    pub(crate) fn of_transaction(
+        transaction: Transaction<'c>,
+        database: &'c Database,
+        operation: &'static str,
+    ) -> Self {
+        Self { via: Via::Transaction(transaction), database, operation, queue: Queue::default() }
+    }
+
+    pub(crate) fn of_callers(
+        transaction: &'c tokio_postgres::Transaction<'c>,
+        database: &'c Database,
+        operation: &'static str,
+    ) -> Self {
+        Self { via: Via::Callers(transaction), database, operation, queue: Queue::default() }
+    }
+
+    /// The operation that errors name.
+    pub(crate) fn operation(&self) -> &'static str {
+        self.operation
+    }
+
+    /// The transaction, if this is one.
+    pub(crate) fn into_transaction(self) -> Option<Transaction<'c>> {
+        match self.via {
+            Via::Transaction(transaction) => Some(transaction),
+            Via::Client(_) | Via::Callers(_) => None,
+        }
+    }
+
+    /// The rows that a statement answers.
+    pub(crate) async fn query(&self, sql: &'static str, values: Values<'_>) -> Result<Vec<Row>, BackendError> {
+        let place = self.queue.enter();
+        let rows = match (&self.via, self.prepared(sql).await?) {
+            (Via::Client(client), Prepared::Here(statement)) => place.send(client.query(&statement, values)).await,
+            (Via::Transaction(transaction), Prepared::Here(statement)) => place.send(transaction.query(&statement, values)).await,
+            (Via::Client(client), Prepared::Nowhere(types)) => place.send(client.query_typed(sql, &typed(values, &types))).await,
+            (Via::Transaction(transaction), Prepared::Nowhere(types)) => {
+                place.send(transaction.query_typed(sql, &typed(values, &types))).await
+            }
+            (Via::Callers(transaction), Prepared::Here(statement)) => place.send(transaction.query(&statement, values)).await,
+            (Via::Callers(transaction), Prepared::Nowhere(types)) => {
+                place.send(transaction.query_typed(sql, &typed(values, &types))).await
+            }
+        };
+        self.answer(rows).await
+    }
+
+    /// The row that a statement answers, if it answers one.
+    pub(crate) async fn query_opt(&self, sql: &'static str, values: Values<'_>) -> Result<Option<Row>, BackendError> {
+        Ok(self.query(sql, values).await?.into_iter().next())
+    }
+
+    /// The one row that a statement answers.
+    pub(crate) async fn query_one(&self, sql: &'static str, values: Values<'_>) -> Result<Row, BackendError> {
+        let row = self.query_opt(sql, values).await?;
+        row.ok_or_else(|| BackendError::new(ErrorKind::Internal, self.operation).with_message("a row is missing"))
+    }
+
+    /// How many rows a statement changed.
+    pub(crate) async fn execute(&self, sql: &'static str, values: Values<'_>) -> Result<u64, BackendError> {
+        let place = self.queue.enter();
+        let changed = match (&self.via, self.prepared(sql).await?) {
+            (Via::Client(client), Prepared::Here(statement)) => place.send(client.execute(&statement, values)).await,
+            (Via::Transaction(transaction), Prepared::Here(statement)) => place.send(transaction.execute(&statement, values)).await,
+            (Via::Client(client), Prepared::Nowhere(types)) => place.send(client.execute_typed(sql, &typed(values, &types))).await,
+            (Via::Transaction(transaction), Prepared::Nowhere(types)) => {
+                place.send(transaction.execute_typed(sql, &typed(values, &types))).await
+            }
+            (Via::Callers(transaction), Prepared::Here(statement)) => place.send(transaction.execute(&statement, values)).await,
+            (Via::Callers(transaction), Prepared::Nowhere(types)) => {
+                place.send(transaction.execute_typed(sql, &typed(values, &types))).await
+            }
+        };
+        self.answer(changed).await
+    }
+
+    async fn prepared(&self, sql: &'static str) -> Result<Prepared, BackendError> {
+        let statement = match &self.via {
+            _ if self.database.pooler == Pooler::Transaction => return self.types(sql).await.map(Prepared::Nowhere),
+            Via::Callers(_) => return self.types(sql).await.map(Prepared::Nowhere),
+            Via::Client(client) => client.prepare_cached(sql).await,
+            Via::Transaction(transaction) => transaction.prepare_cached(sql).await,
+        };
+        self.answer(statement).await.map(Prepared::Here)
+    }
+
+    /// Names the operation in an error. Of statements that went out together those after the one that failed fail, too: its error is the one to tell.
+    async fn answer<T>(&self, answer: Result<T, tokio_postgres::Error>) -> Result<T, BackendError> {
+        if answer.as_ref().is_err_and(is_aftermath) {
+            // Whoever waits for all of them reads that one meanwhile.
+            yield_now().await;
+        }
+        answer.during(self.operation)
+    }
+
+    /// The types of a statement's values: asked for once in this transaction, since another may be on another connection.
+    async fn types(&self, sql: &'static str) -> Result<Arc<[Type]>, BackendError> {
+        if let Some(types) = self.database.known_types(sql) {
+            return Ok(types);
+        }
+        let statement = match &self.via {
+            Via::Client(client) => client.prepare(sql).await,
+            Via::Transaction(transaction) => transaction.prepare(sql).await,
+            Via::Callers(transaction) => transaction.prepare(sql).await,
+        };
+        let statement = self.answer(statement).await?;
+        Ok(self.database.learn_types(sql, statement.params()))
+    }
+}
+
+/// A statement that can go out.
+enum Prepared {
+    /// On this connection.
+    Here(Statement),
+    /// Behind a pooler, or in a caller's transaction: with the types of its values.
+    Nowhere(Arc<[Type]>),
+}
+
+fn typed<'a>(values: Values<'a>, types: &[Type]) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
+    values.iter().copied().zip(types.iter().cloned()).collect()
+}

@@ -1,0 +1,96 @@
+//! Where PostgreSQL's SQLSTATEs become kinds of trouble: no other file reads them.
+
+use deadpool_postgres::PoolError;
+use stent_core::error::{BackendError, ErrorKind};
+use tokio_postgres::error::SqlState;
+
+/// Names the operation in which a statement failed.
+pub(crate) trait During<T> {
+    /// The answer, or the trouble in this operation.
+    fn during(self, operation: &'static str) -> Result<T, BackendError>;
+}
+
+impl<T> During<T> for Result<T, tokio_postgres::Error> {
+    fn during(self, operation: &'static str) -> Result<T, BackendError> {
+        self.map_err(|error| trouble(operation, error))
+    }
+}
+
+impl<T> During<T> for Result<T, PoolError> {
+    fn during(self, operation: &'static str) -> Result<T, BackendError> {
+        self.map_err(|error| match error {
+            PoolError::Backend(error) => trouble(operation, error),
+            PoolError::Closed => BackendError::new(ErrorKind::Closed, operation),
+            error => BackendError::new(ErrorKind::Unavailable, operation).with_source(error),
+        })
+    }
+}
+
+/// The trouble that this error is.
+pub(crate) fn trouble(operation: &'static str, error: tokio_postgres::Error) -> BackendError {
+    let kind = match error.code() {
+        Some(code) => kind_of(code),
+        // Without a code it is the connection's: refused, broken, closed. What remains is a value that does not fit its column.
+        None if is_of_the_program(&error) => ErrorKind::Internal,
+        None => ErrorKind::Unavailable,
+    };
+    BackendError::new(kind, operation).with_source(error)
+}
+
+fn is_of_the_program(error: &tokio_postgres::Error) -> bool {
+    let text = error.to_string();
+    text.starts_with("error serializing") || text.starts_with("error deserializing") || text.contains("unexpected number of rows")
+}
+
+/// True if the same transaction may go through when it is begun again.
+pub(crate) fn is_conflict(error: &BackendError) -> bool {
+    *error.kind() == ErrorKind::Busy
+}
+
+/// True if it says no more than that another statement of the transaction has failed before.
+pub(crate) fn is_aftermath(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION)
+}
+
+fn kind_of(code: &SqlState) -> ErrorKind {
+    if *code == SqlState::DISK_FULL {
+        return ErrorKind::Full;
+    }
+    if *code == SqlState::READ_ONLY_SQL_TRANSACTION {
+        return ErrorKind::ReadOnly;
+    }
+    if [SqlState::DATA_CORRUPTED, SqlState::INDEX_CORRUPTED].contains(code) {
+        return ErrorKind::Corrupt;
+    }
+    if *code == SqlState::LOCK_NOT_AVAILABLE {
+        return ErrorKind::Busy;
+    }
+    match &code.code()[..2] {
+        // Transaction rollback: serialization failure, deadlock.
+        "40" => ErrorKind::Busy,
+        // Connection exception; insufficient resources; operator intervention: shutdown, terminated, still starting; system error.
+        "08" | "53" | "57" | "58" => ErrorKind::Unavailable,
+        // Invalid authorization; no such database or schema; no privilege.
+        "28" | "3D" | "3F" => ErrorKind::Unsupported,
+        _ if *code == SqlState::INSUFFICIENT_PRIVILEGE => ErrorKind::Unsupported,
+        _ => ErrorKind::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_of_their_kinds() {
+        assert_eq!(kind_of(&SqlState::T_R_DEADLOCK_DETECTED), ErrorKind::Busy);
+        assert_eq!(kind_of(&SqlState::T_R_SERIALIZATION_FAILURE), ErrorKind::Busy);
+        assert_eq!(kind_of(&SqlState::ADMIN_SHUTDOWN), ErrorKind::Unavailable);
+        assert_eq!(kind_of(&SqlState::CANNOT_CONNECT_NOW), ErrorKind::Unavailable);
+        assert_eq!(kind_of(&SqlState::TOO_MANY_CONNECTIONS), ErrorKind::Unavailable);
+        assert_eq!(kind_of(&SqlState::DISK_FULL), ErrorKind::Full);
+        assert_eq!(kind_of(&SqlState::READ_ONLY_SQL_TRANSACTION), ErrorKind::ReadOnly);
+        assert_eq!(kind_of(&SqlState::INVALID_PASSWORD), ErrorKind::Unsupported);
+        assert_eq!(kind_of(&SqlState::CHECK_VIOLATION), ErrorKind::Internal);
+    }
+}

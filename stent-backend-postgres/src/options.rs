@@ -1,0 +1,176 @@
+//! What can be chosen when a database is opened.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use stent_core::error::{BackendError, ErrorKind};
+use tokio_postgres::Config;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::PostgresBackend;
+use crate::tls;
+
+/// Whether a pooler stands between this program and the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pooler {
+    /// Connections are the server's own, or a pooler's in session mode. The default.
+    #[default]
+    None,
+    /// A pooler gives out connections a transaction, such as PgBouncer with `pool_mode = transaction`: nothing is kept on a connection, and there are
+    /// no hints by `LISTEN`.
+    Transaction,
+}
+
+/// How a database is opened.
+#[derive(Clone)]
+pub struct PostgresOptions {
+    pub(crate) url: String,
+    pub(crate) schema: String,
+    pub(crate) migrate: bool,
+    pub(crate) pool: usize,
+    pub(crate) pooler: Pooler,
+    pub(crate) hints: bool,
+    pub(crate) connect_timeout: Duration,
+}
+
+impl PostgresOptions {
+    /// The defaults for this database: `postgres://user:password@host:port/database?sslmode=…`, or `host=… user=…` as libpq has it. `sslmode` is `disable`,
+    /// `prefer` (the default), `require`, and in URLs `verify-full`, with the authorities of this machine or of the file `sslrootcert`.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            schema: "stent".into(),
+            migrate: true,
+            // Batches gather while a write is in flight, so that a few connections carry a busy worker.
+            pool: 8,
+            pooler: Pooler::None,
+            hints: true,
+            connect_timeout: Duration::from_secs(5),
+        }
+    }
+
+    /// The schema that holds everything: lower-case letters, digits and `_`, at most 63. Default: `stent`.
+    #[must_use]
+    pub fn schema(mut self, schema: impl Into<String>) -> Self {
+        self.schema = schema.into();
+        self
+    }
+
+    /// Whether to make the schema, or bring an older one up to date; otherwise it is refused. Default: true.
+    #[must_use]
+    pub fn migrate(mut self, migrate: bool) -> Self {
+        self.migrate = migrate;
+        self
+    }
+
+    /// How many connections there are at most, 1 to 256, one more for hints aside. Default: 8.
+    #[must_use]
+    pub fn pool(mut self, connections: usize) -> Self {
+        self.pool = connections.clamp(1, 256);
+        self
+    }
+
+    /// Whether a pooler stands in between. Default: none.
+    #[must_use]
+    pub fn pooler(mut self, pooler: Pooler) -> Self {
+        self.pooler = pooler;
+        self
+    }
+
+    /// Whether to give and take hints by `LISTEN` and `NOTIFY`. Everything is correct without; polling finds what they would have told. Default: true.
+    #[must_use]
+    pub fn hints(mut self, hints: bool) -> Self {
+        self.hints = hints;
+        self
+    }
+
+    /// How long to try to connect. Default: 5 s, or what the URL says.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Opens the database.
+    ///
+    /// # Errors
+    /// [`BackendError`]: `Invalid` if the URL or the schema's name breaks a rule, `Unavailable` if the server cannot be reached, `NotStent` if the schema is
+    /// another program's, `SchemaMismatch` if it is newer than this program, `Unsupported` if the server cannot hold what is promised. No error shows the password.
+    pub async fn open(self) -> Result<PostgresBackend, BackendError> {
+        PostgresBackend::open_with(self).await
+    }
+
+    /// What connections speak TLS with, where the URL's `sslmode` asks for it.
+    pub(crate) fn tls(&self) -> Result<MakeRustlsConnect, BackendError> {
+        tls::connector(&tls::trust(&self.url).1)
+    }
+
+    /// What to connect with.
+    pub(crate) fn config(&self) -> Result<Config, BackendError> {
+        let invalid = |text: &str| BackendError::new(ErrorKind::Invalid, "open").with_message(text);
+        // The parser's own errors quote what they could not read, which may hold a password.
+        let (url, _) = tls::trust(&self.url);
+        let mut config = Config::from_str(&url).map_err(|_| invalid("the database's URL cannot be read"))?;
+        let is_plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
+        let begins = self.schema.starts_with(|letter: char| letter.is_ascii_lowercase() || letter == '_');
+        if !begins || self.schema.len() > 63 || !self.schema.chars().all(is_plain) || self.schema.starts_with("pg_") {
+            return Err(invalid("a schema's name has lower-case letters, digits and _, at most 63, and begins with no digit and not with pg_"));
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(self.connect_timeout);
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("stent");
+        }
+        config.keepalives(true).keepalives_idle(Duration::from_secs(15));
+        if self.pooler == Pooler::None {
+            let given = config.get_options().unwrap_or_default();
+            // Plans are made once and kept, maybe while the tables are empty: they must be those for large ones.
+            let plans = "-c enable_seqscan=off -c jit=off";
+            let schema = &self.schema;
+            let options = format!("{given} -c search_path={schema} -c TimeZone=UTC -c standard_conforming_strings=on {plans}");
+            config.options(options.trim());
+        }
+        Ok(config)
+    }
+}
+
+impl fmt::Debug for PostgresOptions {
+    /// Without the URL, which may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresOptions")
+            .field("schema", &self.schema)
+            .field("migrate", &self.migrate)
+            .field("pool", &self.pool)
+            .field("pooler", &self.pooler)
+            .field("hints", &self.hints)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_is_shown() {
+        for url in ["postgres://me:s3cret@localhost/db", "host=localhost password=s3cret", "postgres://me:s3cret@localhost:noport/db"] {
+            let options = PostgresOptions::new(url);
+            assert!(!format!("{options:?}").contains("s3cret"));
+            match options.config() {
+                Ok(config) => assert!(!format!("{config:?}").contains("s3cret")),
+                Err(error) => assert!(!format!("{error:?} {error}").contains("s3cret")),
+            }
+        }
+    }
+
+    #[test]
+    fn a_schemas_name_is_plain() {
+        for name in ["", "Stent", "a b", "1a", "pg_stent", "a;drop", &"x".repeat(64)] {
+            assert!(PostgresOptions::new("postgres://localhost/db").schema(name).config().is_err(), "{name}");
+        }
+        assert!(PostgresOptions::new("postgres://localhost/db").schema("stent_2").config().is_ok());
+    }
+}
