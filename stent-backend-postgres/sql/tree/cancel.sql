@@ -17,11 +17,14 @@ doomed AS MATERIALIZED (
     ORDER BY below.id, below.place
 ),
 held AS MATERIALIZED (
-    SELECT t.id
-    FROM tasks AS t
-    WHERE t.id = ANY (ARRAY(SELECT doomed.id FROM doomed))
-        AND t.ended_at IS NULL
-    FOR NO KEY UPDATE OF t SKIP LOCKED
+    SELECT locked.tid
+    FROM doomed
+    CROSS JOIN LATERAL (
+        SELECT t.ctid AS tid
+        FROM tasks AS t
+        WHERE t.id = doomed.id AND t.ended_at IS NULL
+        FOR NO KEY UPDATE OF t SKIP LOCKED
+    ) AS locked
 ),
 cancelled AS (
     UPDATE tasks AS t
@@ -33,8 +36,8 @@ cancelled AS (
         cancelled_by = doomed.account,
         cancelled_turn = doomed.turn
     FROM doomed
-    -- The array has them looked up one by one, whatever the planner thinks of how many there are.
-    WHERE t.id = ANY (ARRAY(SELECT held.id FROM held))
+    -- Nobody moves a row that is locked. One that was moved between this statement's begin and its lock is not found, and missed in the count.
+    WHERE t.ctid = ANY (ARRAY(SELECT held.tid FROM held))
         AND t.id = doomed.id
     RETURNING t.id
 )

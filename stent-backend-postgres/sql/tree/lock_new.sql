@@ -8,13 +8,12 @@ WITH RECURSIVE below (id, is_doomed) AS (
     SELECT child.id, TRUE
     FROM below
     CROSS JOIN LATERAL (SELECT c.id FROM tasks AS c WHERE c.parent = below.id AND c.ended_at IS NULL OFFSET 0) AS child
-),
-held AS MATERIALIZED (
+)
+SELECT count(*) AS found, count(held.id) AS held
+FROM (SELECT DISTINCT below.id FROM below WHERE below.is_doomed) AS doomed
+LEFT JOIN LATERAL (
     SELECT t.id
     FROM tasks AS t
-    WHERE t.id = ANY (ARRAY(SELECT below.id FROM below WHERE below.is_doomed))
-        AND t.ended_at IS NULL
+    WHERE t.id = doomed.id AND t.ended_at IS NULL
     FOR NO KEY UPDATE OF t SKIP LOCKED
-)
-SELECT (SELECT count(DISTINCT below.id) FROM below WHERE below.is_doomed) AS found,
-       (SELECT count(*) FROM held) AS held;
+) AS held ON TRUE;
