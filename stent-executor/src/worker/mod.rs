@@ -2,7 +2,7 @@
 //!
 //! In the order of the data: `claim` takes tasks while there are free slots, `run` drives one task each, `lease` holds
 //! all claims and `heartbeat` renews them from a thread of its own, `complete` writes ends, `maintain` does what any
-//! worker must, `drain` stops. `process` tells whether another worker of this machine is gone.
+//! worker must, `drain` stops, `shutdown` hears when to. `process` tells whether another worker of this machine is gone.
 
 mod builder;
 mod claim;
@@ -15,6 +15,7 @@ mod maintain;
 mod process;
 mod replays;
 mod run;
+mod shutdown;
 
 use std::fmt;
 use std::io;

@@ -4,8 +4,14 @@
 #[cfg(test)]
 mod attempts;
 #[cfg(test)]
+mod dead_letters;
+#[cfg(test)]
+mod ends;
+#[cfg(test)]
 mod on_retry;
 #[cfg(test)]
 mod retries;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod steps;

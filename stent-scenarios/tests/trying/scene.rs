@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection};
 use stent_core::TaskId;
+use stent_core::backend::TaskFilter;
 use stent_core::retry::{OnRetry, RetryPolicyBuilder};
+use stent_core::task::TaskRecord;
 use stent_executor::prelude::*;
-use stent_executor::{ExecutionError, Registration};
+use stent_executor::{DeadLetter, DeadLetterFilter, ExecutionError, ExecutionId, Page, Registration};
 use stent_scenarios::{Bench, Gates, Ledger, Process, Stage};
 
 /// Writes down what a function does.
@@ -67,4 +69,20 @@ pub(crate) async fn by_hand(file: PathBuf, statement: &str, text: &str, task: Ta
     let statement = sqlx::query(AssertSqlSafe(statement)).bind(text).bind(task.as_bytes().to_vec());
     assert_eq!(statement.execute(&mut connection).await.unwrap().rows_affected(), 1);
     connection.close().await.unwrap();
+}
+
+/// The tasks of an execution, the root first, the others by when they were made.
+pub(crate) async fn tasks(bench: &Bench, execution: ExecutionId) -> Vec<TaskRecord> {
+    let filter = TaskFilter { execution: Some(execution), ..TaskFilter::default() };
+    let mut tasks = bench.backend().await.list_tasks(&filter, Page::first(1_000)).await.unwrap();
+    tasks.sort_by_key(|task| (task.depth > 0, task.created_at));
+    tasks
+}
+
+/// All dead letters, the oldest first.
+pub(crate) async fn dead_letters(bench: &Bench) -> Vec<DeadLetter> {
+    let all = bench.backend().await.list_dead_letters(&DeadLetterFilter::default(), Page::first(1_000)).await;
+    let mut letters = all.unwrap();
+    letters.sort_by_key(|letter| letter.at);
+    letters
 }

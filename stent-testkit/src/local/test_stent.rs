@@ -73,6 +73,12 @@ impl TestStent {
         &self.0.client
     }
 
+    /// The value that functions get by this type, if there is one: a fake that tells what was done with it.
+    #[must_use]
+    pub fn resource<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.0.program.resource()
+    }
+
     /// What the clock shows.
     #[must_use]
     pub fn now(&self) -> Timestamp {

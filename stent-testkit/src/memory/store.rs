@@ -246,7 +246,7 @@ impl Tables {
     /// Changes a task's row: the only way to do so. The state goes along the protocol's edges alone (S7), and what follows from it alone is done here.
     pub(super) fn change(&mut self, id: TaskId, change: impl FnOnce(&mut TaskRow)) {
         let Some(row) = self.tasks.get_mut(&id) else { return };
-        let before = row.state;
+        let (before, had_place) = (row.state, row.place);
         change(row);
         let (after, is_root, execution) = (row.state, row.parent.is_none(), row.execution);
         debug_assert!(before == after || before.can_become(after), "task {id}: no edge from {before} to {after}");
@@ -261,6 +261,10 @@ impl Tables {
             (row.place, row.due) = (false, None);
         }
         debug_assert_eq!(row.is_open(), row.ended_at.is_none(), "task {id}: {after} with a wrong time of its end");
+        if had_place && !row.place {
+            // Others of its function may be free to claim now.
+            self.tell(Hint::TasksReady);
+        }
         if before == after {
             return;
         }

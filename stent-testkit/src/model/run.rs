@@ -68,9 +68,8 @@ impl Both<'_> {
         let model = self.model;
         let mut history = History::new(model);
         for moment in moments {
-            let mut choices = Choices::of(&moment.choices);
-            history.go_on(&mut choices).await.map_err(defect)?;
-            match plan::plan(&mut history, moment, &mut choices).await.map_err(defect)? {
+            let mut choices = Choices::of(moment);
+            match plan::plan(&mut history, &mut choices).await.map_err(defect)? {
                 Deed::Calls(calls) => {
                     for call in calls {
                         self.make(&mut history, call).await?;
@@ -83,7 +82,6 @@ impl Both<'_> {
                 self.look(&mut history).await?;
             }
         }
-        self.reopen().await?;
         self.look(&mut history).await
     }
 

@@ -10,7 +10,7 @@ use stent_core::{BackendError, ExecutionId, TaskId, Timestamp};
 
 use super::choices::Choices;
 use super::call::Call;
-use super::history::{Held, History};
+use super::history::{Family, Held, History};
 use super::journal::Journal;
 use super::plan::{self, SIGNALS};
 use crate::conformance::builders::{failure, payload, secs, signal_name, turn_in, variable};
@@ -18,7 +18,7 @@ use crate::conformance::builders::{failure, payload, secs, signal_name, turn_in,
 /// Turns of one to three tasks.
 pub(super) async fn write(history: &mut History<'_>, choices: &mut Choices<'_>) -> Result<Call, BackendError> {
     let mut turns = Vec::new();
-    for held in history.claims(choices, 3) {
+    for held in history.claims(choices, Family::Any) {
         let mut turn = Turn::begin(history, held).await?;
         for _ in 0..=choices.below(4) {
             turn.make(history, choices);
@@ -34,6 +34,8 @@ struct Turn {
     now: Timestamp,
     seq: u32,
     turn: u32,
+    /// The slots that hold a value.
+    filled: Vec<&'static str>,
     write: TurnWrite,
 }
 
@@ -41,7 +43,8 @@ impl Turn {
     async fn begin(history: &History<'_>, held: Held) -> Result<Self, BackendError> {
         let journal = Journal::load(history, held).await?;
         let (seq, turn) = (journal.next_seq(), journal.last_turn());
-        Ok(Self { seq, turn, now: history.now, write: turn_in(held.claim, held.generation), journal })
+        let filled = history.filled(held.claim.task).await?;
+        Ok(Self { seq, turn, filled, now: history.now, write: turn_in(held.claim, held.generation), journal })
     }
 
     /// Something that a turn makes, tells, drops or takes.
@@ -51,7 +54,7 @@ impl Turn {
             0 => self.step(OperationOutcome::Completed(payload("step"))),
             1..=3 => self.call(history, choices),
             4 | 5 => self.map(history, choices),
-            6 => drop(self.wait(choices)),
+            6 => drop(self.wait(choices.among(SIGNALS), choices)),
             7 | 8 => self.take(choices),
             9 => self.entry(EntryBody::Note(format!("note {}", self.seq))),
             10 | 11 => self.change(choices),
@@ -124,8 +127,8 @@ impl Turn {
     }
 
     /// A wait for a signal.
-    fn wait(&mut self, choices: &mut Choices<'_>) -> OperationId {
-        let wait = self.plain(OperationKind::Signal, choices.among(SIGNALS));
+    fn wait(&mut self, name: &str, choices: &mut Choices<'_>) -> OperationId {
+        let wait = self.plain(OperationKind::Signal, name);
         let until = choices.chance(60).then(|| self.now.after(secs(5)));
         self.entry(EntryBody::Made(wait.clone(), Made::Signal { until }));
         wait
@@ -133,8 +136,15 @@ impl Turn {
 
     /// Takes a signal for a wait; at most one a write.
     fn take(&mut self, choices: &mut Choices<'_>) {
-        let known = choices.one(&self.journal.waits()).cloned();
-        let operation = known.unwrap_or_else(|| self.wait(choices));
+        let mut waits = self.journal.waits();
+        if choices.chance(200) {
+            // One with something to take, if there is one.
+            waits.sort_by_key(|wait| !self.filled.contains(&wait.name.as_ref()));
+            waits.truncate(1);
+        }
+        let known = choices.one(&waits).cloned();
+        let name = *self.filled.first().unwrap_or(&choices.among(SIGNALS));
+        let operation = known.unwrap_or_else(|| self.wait(name, choices));
         if self.write.take.is_none() {
             let (seq, turn, at) = (self.seq, self.turn, self.now);
             self.write.take = Some(Take { name: signal_name(&operation.name), seq, turn, at, operation });
