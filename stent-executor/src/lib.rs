@@ -138,6 +138,8 @@ mod pages {
     struct Conformance;
     #[doc = include_str!("../../features/008-sqlite.md")]
     struct Sqlite;
+    #[doc = include_str!("../../features/009-testing.md")]
+    struct Testing;
     #[doc = include_str!("../../features/021-why.md")]
     struct WhyIsItNotRunning;
     #[doc = include_str!("../../features/022-transactional-dispatch.md")]

@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const QUIET_ROUNDS: u32 = 100;
 /// Real time in which whoever waits for the clock hears of a move, unless nobody polls the wait.
 const HEARING: Duration = Duration::from_millis(50);
+/// Real time in which the store answers, unless it was told to hang, or nobody polls the call.
+const ANSWERING: Duration = Duration::from_millis(250);
 
 /// What happens, or a test that says that it did not.
 pub async fn soon<T>(what: &str, event: impl Future<Output = T>) -> T {
@@ -139,18 +141,19 @@ impl Bench {
     /// Waits until nothing happens any more without time passing: no call of the store is in flight, all who waited for the clock have heard of its last move,
     /// and the runtime's tasks have nothing to do, nor will they have once their pauses between two looks are over.
     pub async fn settle(&self) {
-        let patience = Instant::now() + HEARING;
+        let began = Instant::now();
         soon("everything is at rest", async {
-            let (mut calls, mut quiet) = (self.plan.count(), 0);
+            let (mut calls, mut quiet, mut asked) = (self.plan.count(), 0, began);
             loop {
                 tokio::task::yield_now().await;
-                let is_hearing = self.clock.unheard() > 0 && Instant::now() < patience;
-                if self.plan.in_flight() > 0 || is_hearing {
+                let is_hearing = self.clock.unheard() > 0 && began.elapsed() < HEARING;
+                let is_answering = self.plan.in_flight() > 0 && asked.elapsed() < ANSWERING;
+                if self.plan.count() != calls {
+                    (calls, quiet, asked) = (self.plan.count(), 0, Instant::now());
+                } else if is_answering || is_hearing {
                     // The store's own threads, and those of heartbeats, have to get on.
                     tokio::time::sleep(Duration::from_micros(100)).await;
                     quiet = 0;
-                } else if self.plan.count() != calls {
-                    (calls, quiet) = (self.plan.count(), 0);
                 } else if quiet < QUIET_ROUNDS {
                     quiet += 1;
                 } else if let Some(end) = self.pause_end().filter(|end| *end > Instant::now()) {
@@ -237,8 +240,6 @@ impl Bench {
                 biased;
                 happened = event => happened,
                 () = time => panic!("did not happen within a day: {what}"),
-                () = async { tokio::time::sleep(Duration::from_secs(15)).await; eprintln!("DBG now {:?} unheard {} inflight {} next {:?} calls {:?}", self.now(), self.clock.unheard(), self.plan.unanswered(), self.clock.next_wait(), self.plan.calls().iter().rev().take(30).collect::<Vec<_>>()); 
- let b = self.backend().await; for t in b.list_tasks(&TaskFilter::default(), Page::first(1000)).await.unwrap() { if t.state == stent_core::task::TaskState::Running { eprintln!("{t:?}"); } } eprintln!("limits {:?}", b.limits().await); std::future::pending::<()>().await } => unreachable!(),
             }
         })
         .await

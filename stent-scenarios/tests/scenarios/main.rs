@@ -2,6 +2,7 @@
 
 mod batch_processing;
 mod failing_flow;
+mod media_pipeline;
 mod research_agent;
 mod saga_trip_booking;
 mod simple_flow;

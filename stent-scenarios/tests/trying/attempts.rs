@@ -111,7 +111,8 @@ async fn a_lost_worker_uses_an_attempt_up(bench: Bench) {
     bench.gates.open("it");
     let process = working(&bench, functions![hold]).await;
     assert_eq!(class(bench.until("the end", execution.result()).await), ErrorClass::WORKER_LOST);
-    assert_eq!(bench.ledger.all(), ["it begins 1", "it begins 2"]);
+    let runs = ["it begins 1", "it left", "it begins 2", "it left"];
+    assert_eq!(bench.ledger.all(), runs);
     let letter = process.stent.dead_letter(execution.id().root()).await.unwrap();
     assert_eq!((letter.failure.class().as_str(), letter.attempts), (ErrorClass::WORKER_LOST, 3));
 }
@@ -126,7 +127,7 @@ async fn one_attempt_is_at_most_once(bench: Bench) {
     let second = working(&bench, functions![hold]).await;
     let execution = second.stent.execution::<u32>(execution);
     assert_eq!(class(bench.until("the end", execution.result()).await), ErrorClass::WORKER_LOST);
-    assert_eq!(bench.ledger.all(), ["it begins 1"]);
+    assert_eq!(bench.ledger.all(), ["it begins 1", "it left"]);
 }
 
 /// Fails, and then holds.
@@ -241,12 +242,14 @@ async fn an_outage_uses_no_attempt_up(bench: Bench) {
     let execution = process.stent.dispatch(hold("it".into()).retry(RetryPolicy::none())).await.unwrap();
     begun(&bench, "it", 1).await;
     for outage in 1..=2 {
+        let calls = process.plan.count();
         process.plan.plan(1, Fault::Dies(Moment::Before));
-        bench.pass(Duration::from_secs(15)).await;
+        bench.pass(Duration::from_secs(4)).await;
+        bench.sees("a renewal fails", || process.plan.calls()[calls..].contains(&"renew")).await;
+        bench.pass(Duration::from_secs(5)).await;
+        bench.sees("the code is stopped", || bench.ledger.count("it left") == outage).await;
         process.plan.repair();
-        bench
-            .until("it begins again", bench.sees("it begins again", || bench.ledger.count("it begins 1") > outage))
-            .await;
+        bench.sees("it begins again", || bench.ledger.count("it begins 1") > outage).await;
     }
     bench.gates.open("it");
     assert_eq!(bench.until("the result", execution.result()).await.unwrap(), 1);

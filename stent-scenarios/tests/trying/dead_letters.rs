@@ -13,7 +13,7 @@ use stent_executor::{
 };
 use stent_scenarios::{Bench, Stage, on_every_backend, work};
 
-use crate::scene::{class, dead_letters, failure, hold, staged, tasks};
+use crate::scene::{dead_letters, failure, hold, staged, tasks};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -78,7 +78,7 @@ async fn a_dead_letter_is_a_snapshot(bench: Bench) {
     assert_eq!(letter.queue.as_deref(), Some("disk"));
     assert_eq!((letter.attempts, letter.retry.max_attempts()), (2, 2));
     assert_eq!((&letter.failure, letter.at), (&failure, bench.now()));
-    assert_eq!(letter.input.as_bytes(), b"[]");
+    assert_eq!(letter.input.as_bytes(), b"null");
     let record = process.stent.list(&Default::default(), Page::first(10)).await.unwrap().remove(0);
     assert_eq!((record.state, record.failure, record.ended_at), (ExecutionState::Failed, Some(failure), Some(letter.at)));
 }
@@ -271,6 +271,7 @@ async fn what_has_not_failed_is_not_redriven(bench: Bench) {
     assert!(matches!(no_letter, StentError::Redrive(RefusedRedrive::Unknown)), "{no_letter}");
 
     let running = process.stent.dispatch(hold("it".into())).await.unwrap();
+    bench.settle().await;
     let pending = process.stent.dispatch(hold("it".into())).await.unwrap();
     let scheduled = process.stent.dispatch(hold("it".into()).delay("1d")).await.unwrap();
     bench.settle().await;
@@ -390,21 +391,29 @@ async fn dead_letters_are_listed_and_discarded(bench: Bench) {
     assert_eq!(dead_letters(&bench).await.len(), 5);
 }
 
+#[durable(retry(max_attempts = 1))]
+async fn part(ctx: Ctx, number: u32) -> Result<u32> {
+    work(&ctx, format!("part {number}"), "0s").await?;
+    Ok(number)
+}
+
 /// C-Y5: a map fails with its item's failure, and passes it on.
 async fn a_failed_item_is_the_cause_of_its_map(bench: Bench) {
     #[durable]
     async fn many(ctx: Ctx) -> Result<Vec<u32>> {
-        ctx.map((0..3).map(|_| leaf())).chunk(1).await
+        ctx.map((0..3).map(part)).chunk(1).await
     }
     let stage = Stage::on(&bench).await;
-    let process = staged(&bench, &stage, functions![many, leaf]).await;
-    stage.fail("leaf", 2, broken());
+    let process = staged(&bench, &stage, functions![many, part]).await;
+    stage.fail("part 1", 1, broken());
     let execution = process.stent.dispatch(many()).await.unwrap();
-    assert_eq!(class(bench.until("the end", execution.result()).await), "Error");
+    let failed = failure(bench.until("the end", execution.result()).await);
+    assert_eq!((failed.message(), failed.record().item), ("the disk is full", Some(1)));
     let letters = dead_letters(&bench).await;
     assert_eq!(letters.len(), 1);
     process.stent.redrive(RedriveTarget::DeadLetter(letters[0].task)).await.unwrap();
-    assert_eq!(bench.until("the result", execution.result()).await.unwrap(), [1, 1, 1]);
+    assert_eq!(bench.until("the result", execution.result()).await.unwrap(), [0, 1, 2]);
+    assert_eq!((bench.ledger.count("part 0"), bench.ledger.count("part 1")), (1, 2));
 }
 
 on_every_backend![

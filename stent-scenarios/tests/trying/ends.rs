@@ -48,7 +48,8 @@ async fn leaves(ctx: Ctx, well: bool) -> Result<u32> {
 async fn what_is_open_below_an_end_is_cancelled(bench: Bench) {
     for well in [true, false] {
         let bench = bench.another();
-        let process = working(&bench, functions![leaves, between, sleeper]).await;
+        let process = bench.process(functions![leaves, between, sleeper]).await;
+        let process = process.work(&bench, |worker| worker.concurrency(2).lease("1h")).await;
         let execution = process.stent.dispatch(leaves(well)).await.unwrap();
         bench.sees("all sleep", || bench.ledger.count("sleeps") == 4).await;
         bench.settle().await;
@@ -128,7 +129,11 @@ async fn a_dispatch_happens_once_over_crashes(bench: Bench) {
         bench.settle().await;
         first.plan.plan(call, Fault::Dies(moment));
         let execution = client.stent.dispatch(dispatches("returns".into()).retry(RetryPolicy::default())).await.unwrap();
-        bench.pass(Duration::from_secs(2)).await;
+        for _ in 0..20 {
+            if !first.plan.is_dead() && execution.status().await.unwrap() != ExecutionState::Completed {
+                bench.pass(Duration::from_secs(1)).await;
+            }
+        }
         died += usize::from(first.plan.is_dead());
         kill(&bench, first).await;
         let second = work().await;

@@ -8,6 +8,10 @@ mod dead_letters;
 #[cfg(test)]
 mod ends;
 #[cfg(test)]
+mod maps;
+#[cfg(test)]
+mod memo;
+#[cfg(test)]
 mod on_retry;
 #[cfg(test)]
 mod retries;

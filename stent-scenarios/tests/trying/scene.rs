@@ -17,10 +17,21 @@ pub(crate) fn note(ctx: &Ctx, effect: impl Into<String>) {
     ctx.resource::<Ledger>().unwrap().note(effect);
 }
 
-/// Writes down that a run began, as `name begins n` with the attempt, and runs until the gate of its name is open.
+/// Writes down that its code was dropped.
+struct Leaves(Ctx, String);
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        note(&self.0, format!("{} left", self.1));
+    }
+}
+
+/// Runs until the gate of its name is open. Writes down when its code begins, as `name begins n` with the attempt, and when it is dropped, as
+/// `name left`.
 #[durable]
 pub(crate) async fn hold(ctx: Ctx, name: String) -> Result<u32> {
     note(&ctx, format!("{name} begins {}", ctx.attempt()));
+    let _leaves = Leaves(ctx.clone(), name.clone());
     ctx.resource::<Gates>()?.pass(&name).await;
     Ok(ctx.attempt())
 }

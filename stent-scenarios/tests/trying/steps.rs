@@ -252,7 +252,8 @@ async fn equal_calls_are_told_apart_by_the_order_of_their_making(bench: Bench) {
     bench.sees("it holds", || bench.ledger.all().len() == 3).await;
     let children = tasks(&bench, execution.id()).await;
     kill(&bench, first).await;
-    let _second = working(&bench, functions![polls_the_first_first::twins, which]).await;
+    let second = working(&bench, functions![polls_the_first_first::twins, which]).await;
+    let execution = second.stent.execution::<[TaskId; 2]>(execution.id());
     let [one, other] = bench.until("the result", execution.result()).await.unwrap();
     assert_ne!(one, other);
     assert!([one, other].iter().all(|twin| children.iter().any(|child| child.id == *twin)));

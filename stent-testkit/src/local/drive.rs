@@ -14,6 +14,9 @@ use super::clock::EventClock;
 use super::parking::Parking;
 use crate::memory::MemoryBackend;
 
+/// Real time in which code comes to rest that only waits.
+const A_MOMENT: Duration = Duration::from_millis(100);
+
 /// How far things are to go.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Goal {
@@ -60,8 +63,11 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) async fn reach(&self, goal: Goal) -> Result<(), Halt> {
         // Real time, and this runtime's: that of the test may be paused.
-        let reached = tokio::time::timeout(self.patience, self.go_on(goal)).await.map_err(|_| Halt::Restless)?;
-        self.put_away().await;
+        let reached = tokio::time::timeout(self.patience, self.go_on(goal)).await.unwrap_or(Err(Halt::Restless));
+        // Code that goes on and on is found at rest between two events; code that runs is not.
+        if tokio::time::timeout(A_MOMENT, self.quiet()).await.is_ok() {
+            self.put_away().await;
+        }
         reached
     }
 

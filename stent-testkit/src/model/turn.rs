@@ -4,7 +4,7 @@ use stent_core::execution::NewExecution;
 use stent_core::journal::{Abandoned, AbandonedChildren, EntryBody, JournalEntry, Made, Take, TurnWrite};
 use stent_core::operation::{OperationId, OperationKey, OperationKind};
 use stent_core::outcome::OperationOutcome;
-use stent_core::task::NewChild;
+use stent_core::task::{NewChild, NewTask};
 use stent_core::variable::VariableChange;
 use stent_core::{BackendError, ExecutionId, TaskId, Timestamp};
 
@@ -13,7 +13,7 @@ use super::call::Call;
 use super::history::{Family, Held, History};
 use super::journal::Journal;
 use super::plan::{self, SIGNALS};
-use crate::conformance::builders::{failure, payload, secs, signal_name, turn_in, variable};
+use crate::conformance::builders::{failure, function, payload, secs, signal_name, turn_in, variable};
 
 /// Turns of one to three tasks.
 pub(super) async fn write(history: &mut History<'_>, choices: &mut Choices<'_>) -> Result<Call, BackendError> {
@@ -96,6 +96,12 @@ impl Turn {
     /// A call; its name and key are the child's function and fingerprint.
     fn call(&mut self, history: &History<'_>, choices: &mut Choices<'_>) {
         let task = plan::task(history, choices);
+        // One that calls itself may have a place of its own limit beside its caller's.
+        let itself = history.tasks.iter().find(|one| one.id == self.write.claim.task).filter(|_| choices.chance(90));
+        let task = match itself {
+            Some(itself) => NewTask { function: itself.function.clone(), ..task },
+            None => task,
+        };
         let operation = self.operation(OperationKind::Call, &task.function, task.fingerprint.into());
         let id = TaskId::child(self.write.claim.task, self.write.generation, &operation, None);
         let born = choices.chance(15).then(|| payload("known"));
@@ -115,12 +121,12 @@ impl Turn {
         let items = 1 + u32::from(choices.chance(128)) + u32::from(choices.chance(60));
         for index in first..first + items {
             let (claim, generation) = (self.write.claim, self.write.generation);
-            let function = crate::conformance::builders::function(&map.name);
+            let function = function(&map.name);
             self.write.children.push(NewChild {
                 id: TaskId::child(claim.task, generation, &map, Some(index)),
                 operation: map.clone(),
                 index: Some(index),
-                task: stent_core::task::NewTask { function, ..task.clone() },
+                task: NewTask { function, ..task.clone() },
                 born: choices.chance(25).then(|| payload("")),
             });
         }
@@ -189,7 +195,13 @@ impl Turn {
             4..=6 => choices.one(&maps).map(|map| AbandonedChildren::Map(map.clone())),
             _ => None,
         };
-        self.write.cancels.push(Abandoned { turn: self.turn, children: children.unwrap_or(other) });
+        let children = children.unwrap_or(other);
+        if choices.chance(60) {
+            // Dropped twice: the first one counts.
+            self.write.cancels.push(Abandoned { turn: self.turn, children: children.clone() });
+            self.turn += 1;
+        }
+        self.write.cancels.push(Abandoned { turn: self.turn, children });
     }
 
     fn others(&mut self, history: &mut History<'_>, choices: &mut Choices<'_>) {

@@ -1,6 +1,7 @@
 //! A test does the same thing each time.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use stent_executor::prelude::*;
 use stent_testkit::local;
@@ -27,6 +28,19 @@ async fn journey(ctx: Ctx, places: u32) -> Result<()> {
     Ok(())
 }
 
+/// Waits often, and counts its runs.
+#[durable]
+async fn wait(ctx: Ctx, times: u32) -> Result<()> {
+    ctx.resource::<Runs>()?.0.fetch_add(1, Ordering::SeqCst);
+    for _ in 0..times {
+        ctx.sleep("1d").await?;
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Runs(AtomicU32);
+
 #[derive(Default)]
 struct Log(Mutex<Vec<String>>);
 
@@ -48,5 +62,15 @@ async fn order_ids_and_chance_are_the_same_in_every_run() {
     assert_eq!(first.len(), 3 * (7 + 2 + 11 + 2 + 1));
     for _ in 0..5 {
         assert_eq!(log().await, first);
+    }
+}
+
+/// C-R4
+#[tokio::test]
+async fn a_task_comes_back_by_replay_at_its_first_waits_and_stays_in_memory_at_later_ones() {
+    for (waits, replays) in [(10, 10), (100, 64)] {
+        let test = local(functions![wait]).resource(Runs::default()).start().await.unwrap();
+        test.dispatch(wait(waits)).await.unwrap().result().await.unwrap();
+        assert_eq!(test.resource::<Runs>().unwrap().0.load(Ordering::SeqCst), 1 + replays);
     }
 }

@@ -73,6 +73,10 @@ async fn a_run_that_waits_for_a_signal_that_nobody_sends_ends_and_names_it() {
     assert!(text.contains("can never end: no code runs, nothing is due"), "{text}");
     assert!(text.contains("waits for signal approval since 2030-01-01T01:00:00.000000"), "{text}");
     assert!(started.elapsed() < Duration::from_secs(10));
+
+    // The same of one that is in memory when it gets stuck.
+    let in_memory = local(functions![approve]).worker(|worker| worker.early_replays(0));
+    assert_eq!(in_memory.run(buy()).await.unwrap_err().to_string(), text);
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! What a test does while an execution waits: look, send, cancel.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use stent_core::RetryPolicy;
 use stent_core::execution::ExecutionState;
 use stent_executor::prelude::*;
 use stent_testkit::local;
@@ -29,19 +31,31 @@ async fn delegate(ctx: Ctx) -> Result<stent_core::ExecutionId> {
     ctx.dispatch(ship(3)).await
 }
 
-/// Polls until it is cancelled.
+/// Polls every hour, and waits in memory for the next time.
 #[durable]
 async fn poll(ctx: Ctx) -> Result<()> {
-    loop {
-        let policy = stent_core::RetryPolicy::builder().initial_delay("1h").max_delay("1h").max_attempts(1_000);
-        let polls = ctx.resource::<std::sync::atomic::AtomicU32>()?;
-        ctx.step("poll", async || {
-            polls.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-            Err::<(), _>(Failure::msg("not yet"))
-        })
-        .retry(policy.build()?)
-        .await?;
+    let policy = RetryPolicy::builder().initial_delay("1h").max_delay("1h").max_attempts(10_000).build()?;
+    let polls = ctx.resource::<Polls>()?;
+    ctx.step("poll", async || {
+        polls.0.fetch_add(1, Ordering::SeqCst);
+        Err::<(), _>(Failure::msg("not yet"))
+    })
+    .retry(policy)
+    .await
+}
+
+#[derive(Default)]
+struct Polls(AtomicU32);
+
+/// Lets another poll, but not for long.
+#[durable]
+async fn let_poll(ctx: Ctx) -> Result<u32> {
+    select! {
+        polled = ctx.call(poll()) => polled?,
+        slept = ctx.sleep("150m") => slept?,
     }
+    ctx.sleep("30d").await?;
+    Ok(ctx.resource::<Polls>()?.0.load(Ordering::SeqCst))
 }
 
 /// C-S2, C-S4
@@ -80,14 +94,22 @@ async fn an_execution_that_a_function_dispatched_can_be_waited_for() {
 /// C-X1
 #[tokio::test]
 async fn code_that_waits_in_memory_does_not_go_on_once_its_execution_is_cancelled() {
-    let test = local(functions![poll]).resource(std::sync::atomic::AtomicU32::new(0)).start().await.unwrap();
+    let test = local(functions![poll]).resource(Polls::default()).start().await.unwrap();
     let execution = test.dispatch(poll()).await.unwrap();
     test.skip("2h").await.unwrap();
-    let polls = test.resource::<std::sync::atomic::AtomicU32>().unwrap();
-    assert!(polls.load(std::sync::atomic::Ordering::SeqCst) >= 2);
+    let polls = test.resource::<Polls>().unwrap();
+    let before = polls.0.load(Ordering::SeqCst);
+    assert!(before >= 2);
     execution.cancel().await.unwrap();
-    let before = polls.load(std::sync::atomic::Ordering::SeqCst);
     test.skip("30d").await.unwrap();
-    assert_eq!(polls.load(std::sync::atomic::Ordering::SeqCst), before);
+    assert_eq!(polls.0.load(Ordering::SeqCst), before);
     assert_eq!(execution.result().await.unwrap_err().to_string(), "the execution was cancelled");
+}
+
+/// C-R9
+#[tokio::test]
+async fn code_that_waits_in_memory_does_not_go_on_once_its_caller_gave_it_up() {
+    let polls = local(functions![poll]).resource(Polls::default()).run(let_poll()).await.unwrap();
+    // At once, and after one and two hours, give or take the jitter.
+    assert!((2..=4).contains(&polls), "{polls} polls");
 }
