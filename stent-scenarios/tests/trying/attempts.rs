@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use stent_core::TaskId;
+use stent_core::journal::EntryKind;
 use stent_core::retry::ErrorClass;
 use stent_core::task::TaskState;
 use stent_executor::prelude::*;
@@ -10,7 +11,7 @@ use stent_executor::{Execution, ExecutionState, Stent};
 use stent_scenarios::{Bench, Gates, on_every_backend};
 use stent_testkit::faulty::{Fault, Moment};
 
-use crate::scene::{class, failure, hold, kill, note, quick, working};
+use crate::scene::{class, eventually, failure, hold, journaled, kill, note, quick, tasks, working};
 
 /// Panics in its first two attempts, each in its own way.
 #[durable]
@@ -283,15 +284,16 @@ mod new {
 async fn divergence_uses_no_attempt_up(bench: Bench) {
     let first = working(&bench, functions![old::changed]).await;
     let execution = first.stent.dispatch(old::changed().retry(RetryPolicy::none())).await.unwrap();
-    bench.sees("the step", || bench.ledger.count("one") == 1).await;
-    bench.settle().await;
+    journaled(&bench, execution.id().root(), EntryKind::Made, 1).await;
     assert_eq!(first.worker().drain().await, Ok(()));
     bench.leap(Duration::from_secs(60)).await;
 
     let second = working(&bench, functions![new::changed]).await;
     bench.pass(Duration::from_secs(20)).await;
-    let task = second.stent.backend().task(execution.id().root()).await.unwrap().unwrap();
-    assert_eq!((task.state, task.attempt), (TaskState::Scheduled, 1));
+    let put_off = async || tasks(&bench, execution.id()).await[0].state == TaskState::Scheduled;
+    eventually("it is put off", put_off).await;
+    let task = tasks(&bench, execution.id()).await.remove(0);
+    assert_eq!(task.attempt, 1);
     assert!(task.reason.unwrap().contains(ErrorClass::NONDETERMINISM));
     assert_eq!(execution.status().await.unwrap(), ExecutionState::Running);
     second.worker().drain().await.unwrap();
@@ -305,7 +307,8 @@ async fn divergence_uses_no_attempt_up(bench: Bench) {
 async fn a_worker_claims_no_more_than_it_can_start(bench: Bench) {
     let process = bench.process(functions![hold]).await.work(&bench, |worker| worker.concurrency(2)).await;
     let executions = process.stent.dispatch_all((0..5).map(|number| hold(format!("no {number}")))).await.unwrap();
-    bench.settle().await;
+    bench.sees("two run", || bench.ledger.all().len() == 2).await;
+    bench.pass(Duration::from_secs(6)).await;
     let mut seen = Vec::new();
     for execution in &executions {
         let task = process.stent.backend().task(execution.id().root()).await.unwrap().unwrap();

@@ -98,7 +98,7 @@ async fn what_was_dispatched_outlives_its_dispatcher(bench: Bench) {
         let process = bench.process(functions![dispatches, apart]).await;
         let process = process.work(&bench, |worker| worker.queues(["own"]).lease("1h")).await;
         let execution = process.stent.dispatch(dispatches(then.into())).await.unwrap();
-        bench.settle().await;
+        bench.sees("it dispatched", || bench.ledger.all().len() == 1).await;
         if then == "sleeps" {
             execution.cancel().await.unwrap();
         }
@@ -128,7 +128,8 @@ async fn a_dispatch_happens_once_over_crashes(bench: Bench) {
         let first = work().await;
         bench.settle().await;
         first.plan.plan(call, Fault::Dies(moment));
-        let execution = client.stent.dispatch(dispatches("returns".into()).retry(RetryPolicy::default())).await.unwrap();
+        let execution =
+            client.stent.dispatch(dispatches("returns".into()).retry(RetryPolicy::default())).await.unwrap();
         for _ in 0..20 {
             if !first.plan.is_dead() && execution.status().await.unwrap() != ExecutionState::Completed {
                 bench.pass(Duration::from_secs(1)).await;

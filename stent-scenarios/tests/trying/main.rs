@@ -14,8 +14,16 @@ mod memo;
 #[cfg(test)]
 mod on_retry;
 #[cfg(test)]
+mod queues;
+#[cfg(test)]
+mod retention;
+#[cfg(test)]
 mod retries;
 #[cfg(test)]
 mod scene;
 #[cfg(test)]
 mod steps;
+#[cfg(test)]
+mod variables;
+#[cfg(test)]
+mod versions;

@@ -1,16 +1,17 @@
 //! Maps: order, chunks, failures, progress, and what a resume does not do again (C-M1 to C-M5).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use stent_core::journal::EntryKind;
 use stent_core::retry::ErrorClass;
 use stent_core::task::TaskState;
 use stent_executor::prelude::*;
-use stent_executor::{Execution, ExecutionId, Page, ProgressEvent};
+use stent_executor::{Execution, Page, ProgressEvent};
 use stent_scenarios::{Bench, Gates, Ledger, Process, on_every_backend, soon};
 
-use crate::scene::{class, kill, note, tasks, working};
+use crate::scene::{class, eventually, journaled, kill, note, tasks, working};
 
 /// Works until its gate is open, fails if it is told to, and gives ten times its number. Its failures are not retried.
 #[durable(retry(max_attempts = 3, retry_for = ["Nothing"]))]
@@ -40,12 +41,6 @@ fn count(bench: &Bench, kind: &str) -> usize {
 /// A process with slots enough for all items.
 async fn wide(bench: &Bench, functions: Vec<stent_executor::Registration>) -> Process {
     bench.process(functions).await.work(bench, |worker| worker.concurrency(20).lease("1h")).await
-}
-
-/// How many entries of this kind a root's journal has.
-async fn entries(bench: &Bench, execution: ExecutionId, kind: EntryKind) -> usize {
-    let journal = bench.backend().await.list_journal(execution.root(), Page::first(1_000)).await.unwrap();
-    journal.iter().filter(|entry| entry.body.kind() == kind).count()
 }
 
 /// Maps in chunks of two, and holds at the end.
@@ -81,7 +76,8 @@ async fn at_most_two_chunks_are_in_flight(bench: Bench) {
         if let Some(number) = open {
             bench.gates.open(&format!("item {number}"));
         }
-        bench.settle().await;
+        eventually("all that is taken is there", async || tasks(&bench, execution.id()).await.len() == 1 + taken).await;
+        bench.pass(Duration::from_secs(2)).await;
         assert_eq!(count(&bench, "take"), taken, "after {open:?}");
         assert_eq!(tasks(&bench, execution.id()).await.len(), 1 + taken, "after {open:?}");
     }
@@ -148,13 +144,16 @@ async fn a_chunk_is_one_query_each_time(bench: Bench) {
     let first = process.stent.dispatch(shares(100)).await.unwrap();
     let expected: Vec<u32> = (0..100).map(|number| number * 10).collect();
     assert_eq!(bench.until("the result", first.result()).await.unwrap(), expected);
-    assert_eq!((calls("recall", 0), count(&bench, "shared")), (5, 100));
+    // At most: what gathers while a write is in flight goes out together.
+    assert!((3..=5).contains(&calls("recall", 0)), "{} look-ups", calls("recall", 0));
+    assert_eq!(count(&bench, "shared"), 100);
     assert!(calls("map_items", 0) <= 10, "{} reads of outcomes", calls("map_items", 0));
 
     let since = process.plan.count();
     let second = process.stent.dispatch(shares(100)).await.unwrap();
     assert_eq!(bench.until("the result", second.result()).await.unwrap(), expected);
-    assert_eq!((calls("recall", since), count(&bench, "shared")), (5, 100), "nothing ran again");
+    assert!((3..=5).contains(&calls("recall", since)), "{} look-ups", calls("recall", since));
+    assert_eq!(count(&bench, "shared"), 100, "nothing ran again");
     let all = tasks(&bench, second.id()).await;
     let born = |task: &&stent_core::task::TaskRecord| task.state == TaskState::Completed && task.started_at.is_none();
     assert_eq!(all.iter().filter(born).count(), 100);
@@ -180,8 +179,9 @@ async fn a_fold_goes_on_from_the_last_closed_chunk(bench: Bench) {
     let first = wide(&bench, functions![folds, item]).await;
     let execution = first.stent.dispatch(folds()).await.unwrap().id();
     (0..5).for_each(|number| bench.gates.open(&format!("item {number}")));
-    bench.settle().await;
-    assert_eq!((count(&bench, "fold"), count(&bench, "item")), (4, 8));
+    bench.sees("the last items run", || count(&bench, "item") == 8).await;
+    journaled(&bench, execution.root(), EntryKind::Chunk, 2).await;
+    assert_eq!(count(&bench, "fold"), 4);
     kill(&bench, first).await;
     (5..8).for_each(|number| bench.gates.open(&format!("item {number}")));
     let second = wide(&bench, functions![folds, item]).await;
@@ -200,7 +200,10 @@ async fn a_map_goes_on_where_it_was(bench: Bench) {
     let execution = first.stent.dispatch(pairs(8, vec![])).await.unwrap().id();
     bench.gates.open("end");
     (0..5).for_each(|number| bench.gates.open(&format!("item {number}")));
-    bench.settle().await;
+    bench.sees("the last items run", || count(&bench, "item") == 8).await;
+    journaled(&bench, execution.root(), EntryKind::Chunk, 2).await;
+    let is_over = async || tasks(&bench, execution).await.iter().filter(|task| task.state.is_final()).count() == 5;
+    eventually("the fifth item is over", is_over).await;
     kill(&bench, first).await;
     (5..8).for_each(|number| bench.gates.open(&format!("item {number}")));
     let second = wide(&bench, functions![pairs, item]).await;
@@ -215,8 +218,8 @@ async fn a_map_that_has_ended_is_not_iterated_again(bench: Bench) {
     let first = wide(&bench, functions![pairs, item]).await;
     let execution = first.stent.dispatch(pairs(5, vec![])).await.unwrap().id();
     (0..5).for_each(|number| bench.gates.open(&format!("item {number}")));
-    bench.settle().await;
-    assert_eq!((count(&bench, "take"), entries(&bench, execution, EntryKind::Outcome).await), (5, 1));
+    journaled(&bench, execution.root(), EntryKind::Outcome, 1).await;
+    assert_eq!(count(&bench, "take"), 5);
     kill(&bench, first).await;
     bench.gates.open("end");
     let second = wide(&bench, functions![pairs, item]).await;
@@ -229,17 +232,18 @@ async fn a_map_that_has_ended_is_not_iterated_again(bench: Bench) {
 async fn a_map_ends_with_the_failure_seen_first(bench: Bench) {
     let first = wide(&bench, functions![pairs, item]).await;
     let execution = first.stent.dispatch(pairs(9, vec![1, 3])).await.unwrap().id();
-    bench.settle().await;
+    bench.sees("the items run", || count(&bench, "item") == 4).await;
     bench.gates.open("item 3");
     let told = "end: item 3 failed by Some(3)";
     bench.until("it holds", bench.sees("it holds", || bench.ledger.count(told) == 1)).await;
-    bench.settle().await;
+    let are_cancelled = async || tasks(&bench, execution).await[1..].iter().all(|task| task.state.is_final());
+    eventually("the others are cancelled", are_cancelled).await;
     let all = tasks(&bench, execution).await;
     let state = |index| all.iter().find(|task| task.index == Some(index)).map(|task| task.state);
     assert_eq!(state(3), Some(TaskState::Failed));
     (0..3).for_each(|index| assert_eq!(state(index), Some(TaskState::Cancelled), "item {index}"));
     assert_eq!((all.len(), count(&bench, "take")), (5, 4), "nothing more was taken");
-    assert_eq!(entries(&bench, execution, EntryKind::Outcome).await, 1);
+    journaled(&bench, execution.root(), EntryKind::Outcome, 1).await;
 
     kill(&bench, first).await;
     ["item 1", "end"].iter().for_each(|gate| bench.gates.open(gate));
@@ -274,7 +278,7 @@ async fn a_settled_map_gives_every_items_own_result(bench: Bench) {
     let first = wide(&bench, functions![settles, item]).await;
     let execution = first.stent.dispatch(settles()).await.unwrap().id();
     (0..6).for_each(|number| bench.gates.open(&format!("item {number}")));
-    bench.settle().await;
+    journaled(&bench, execution.root(), EntryKind::Outcome, 1).await;
     kill(&bench, first).await;
     bench.gates.open("end");
     let second = wide(&bench, functions![settles, item]).await;

@@ -2,13 +2,14 @@
 
 use std::io;
 
+use stent_core::journal::EntryKind;
 use stent_core::retry::OnRetry::{Fail, Restart, Resume};
 use stent_core::task::TaskState;
 use stent_executor::prelude::*;
 use stent_executor::{ExecutionState, StentError};
 use stent_scenarios::{Bench, Stage, on_every_backend, work};
 
-use crate::scene::{class, dead_letters, failure, quick, quickly, staged, tasks};
+use crate::scene::{class, dead_letters, eventually, journaled, failure, quick, quickly, staged, tasks};
 
 fn broken(text: &str) -> io::Error {
     io::Error::other(text.to_owned())
@@ -128,7 +129,9 @@ async fn a_restart_cancels_what_was_open(bench: Bench) {
     let process = staged(&bench, &stage, functions![beside, slow]).await;
     stage.fail("b", 1, broken("it"));
     let execution = process.stent.dispatch(beside().retry(quickly(2, Restart))).await.unwrap();
-    bench.settle().await;
+    let is_asleep = async || tasks(&bench, execution.id()).await.len() == 2;
+    eventually("the child is there", is_asleep).await;
+    journaled(&bench, tasks(&bench, execution.id()).await[1].id, EntryKind::Made, 1).await;
     bench.gates.open("b");
     assert_eq!(bench.until("the result", execution.result()).await.unwrap(), 1);
     let mut states: Vec<_> = tasks(&bench, execution.id()).await.iter().map(|task| task.state).collect();
@@ -143,7 +146,9 @@ async fn a_resume_takes_up_again_what_the_failure_cancelled(bench: Bench) {
     let process = staged(&bench, &stage, functions![beside, slow]).await;
     stage.fail("b", 1, broken("it"));
     let execution = process.stent.dispatch(beside().retry(quickly(2, Resume))).await.unwrap();
-    bench.settle().await;
+    let is_asleep = async || tasks(&bench, execution.id()).await.len() == 2;
+    eventually("the child is there", is_asleep).await;
+    journaled(&bench, tasks(&bench, execution.id()).await[1].id, EntryKind::Made, 1).await;
     bench.gates.open("b");
     assert_eq!(bench.until("the result", execution.result()).await.unwrap(), 1);
     let all = tasks(&bench, execution.id()).await;

@@ -1,16 +1,18 @@
 //! What several of these tests use.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection};
 use stent_core::TaskId;
 use stent_core::backend::TaskFilter;
+use stent_core::journal::EntryKind;
 use stent_core::retry::{OnRetry, RetryPolicyBuilder};
 use stent_core::task::TaskRecord;
 use stent_executor::prelude::*;
 use stent_executor::{DeadLetter, DeadLetterFilter, ExecutionError, ExecutionId, Page, Registration};
-use stent_scenarios::{Bench, Gates, Ledger, Process, Stage};
+use stent_scenarios::{Bench, Gates, Ledger, Process, Stage, soon};
 
 /// Writes down what a function does.
 pub(crate) fn note(ctx: &Ctx, effect: impl Into<String>) {
@@ -88,6 +90,26 @@ pub(crate) async fn tasks(bench: &Bench, execution: ExecutionId) -> Vec<TaskReco
     let mut tasks = bench.backend().await.list_tasks(&filter, Page::first(1_000)).await.unwrap();
     tasks.sort_by_key(|task| (task.depth > 0, task.created_at));
     tasks
+}
+
+/// Waits until this is so in the store, without time passing.
+pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    soon(what, async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}
+
+/// Waits until the journal of a task has so many entries of a kind.
+pub(crate) async fn journaled(bench: &Bench, task: TaskId, kind: EntryKind, count: usize) {
+    let backend = bench.backend().await;
+    eventually(&format!("{count} entries {kind}"), async || {
+        let journal = backend.list_journal(task, Page::first(1_000)).await.unwrap();
+        journal.iter().filter(|entry| entry.body.kind() == kind).count() == count
+    })
+    .await;
 }
 
 /// All dead letters, the oldest first.

@@ -92,7 +92,10 @@ async fn a_cancel_reaches_everything_below(bench: Bench) {
 
     execution.cancel().await.unwrap();
     let after = tasks(&first.stent, execution.id()).await;
-    assert!(after.iter().all(|task| task.state == TaskState::Cancelled && task.ended_at == Some(bench.now())), "{after:?}");
+    assert!(
+        after.iter().all(|task| task.state == TaskState::Cancelled && task.ended_at == Some(bench.now())),
+        "{after:?}"
+    );
     bench.pass(LEASE / 3).await;
     bench.sees("the leaf's code is dropped", || presence(&bench, "leaf") == (1, 1)).await;
     bench.gates.open("leaf");
@@ -276,7 +279,10 @@ async fn every_time_is_the_clocks(bench: Bench) {
     let times = bench.until("the result", execution.result()).await.unwrap();
     assert_eq!(times.into_iter().map(seconds).collect::<Vec<_>>(), [5.0, 25.0, 30.0]);
     let record = stent.backend().execution(execution.id()).await.unwrap().unwrap();
-    assert_eq!([record.created_at, record.started_at.unwrap(), record.ended_at.unwrap()].map(seconds), [0.0, 5.0, 30.0]);
+    assert_eq!(
+        [record.created_at, record.started_at.unwrap(), record.ended_at.unwrap()].map(seconds),
+        [0.0, 5.0, 30.0]
+    );
     assert_eq!(record.deadline.map(seconds), Some(3_605.0));
     let entries = stent.backend().list_journal(execution.id().root(), Page::first(100)).await.unwrap();
     assert!(entries.iter().all(|entry| (5.0..=30.0).contains(&seconds(entry.at))), "{entries:?}");

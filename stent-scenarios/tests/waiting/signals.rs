@@ -12,7 +12,9 @@ use stent_scenarios::{Bench, Ledger, on_every_backend, soon};
 use stent_testkit::faulty::{Fault, Moment};
 
 use crate::log::Log;
-use crate::scene::{Execution, LEASE, at_every_call, client, freeze, hold, presence, sleeps, suspended, thaw_after, waits};
+use crate::scene::{
+    Execution, LEASE, at_every_call, client, freeze, hold, presence, sleeps, suspended, thaw_after, waits,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 

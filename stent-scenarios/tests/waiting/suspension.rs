@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use stent_core::execution::ExecutionState;
 use stent_core::task::TaskState;
-use stent_executor::prelude::*;
 use stent_executor::Registration;
+use stent_executor::prelude::*;
 use stent_scenarios::{Bench, Gates, Ledger, on_every_backend, soon};
 use stent_testkit::faulty::Fault;
 
 use crate::scene::{
-    LEASE, Presence, at_every_call, calls, client, freeze, hold, presence, sleeps, states, suspended, tasks, thaw_after,
-    waits,
+    LEASE, Presence, at_every_call, calls, client, freeze, hold, presence, sleeps, states, suspended, tasks,
+    thaw_after, waits,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -336,7 +336,10 @@ async fn delayed_work_begins_when_it_is_due(bench: Bench) {
     begins_in(&bench, 30 * SECOND, "own").await;
     // Another process tells of it; a poll would be later.
     let client = client(&bench).await;
+    let claims = || first.plan.calls().into_iter().filter(|call| *call == "claim").count();
+    let before = claims();
     client.dispatch(hold("told".into()).delay("1500ms")).await.unwrap();
+    bench.sees("it is told", || claims() > before).await;
     bench.settle().await;
     begins_in(&bench, Duration::from_millis(1_500), "told").await;
     client.dispatch(hold("later".into()).delay("2h")).await.unwrap();
@@ -429,7 +432,8 @@ async fn a_dropped_operation_is_abandoned_with_all_below_it(bench: Bench) {
 
 /// C-R9: neither a suspension nor a drain nor a crash is a drop: what is open goes on.
 async fn leaving_memory_drops_no_operation(bench: Bench) {
-    let process = || async { bench.process(functions![calls, waits_for_all]).await.work(&bench, |worker| worker).await };
+    let process =
+        || async { bench.process(functions![calls, waits_for_all]).await.work(&bench, |worker| worker).await };
     let _children = bench.process(functions![hold, item]).await.work(&bench, |worker| worker.lease("1h")).await;
     let client = client(&bench).await;
     let id = client.dispatch(calls("child".into())).await.unwrap().id();

@@ -7,7 +7,8 @@ use stent_core::task::{Resume, ResumePoint, TaskState};
 use super::acts::Acts;
 use super::builders::{
     ExecutionWith, RequestWith, TaskWith, TurnWith, at, call, child, completed, execution, executions_of, failed, has,
-    has_limited, has_version, nth_call, ids_of, released, released_until, request, retried, retried_at, secs, sleeping, turn, waiting,
+    has_limited, has_version, ids_of, nth_call, released, released_until, request, retried, retried_at, secs, sleeping,
+    turn, waiting,
 };
 use super::store::{Checked, Fixture, Trouble};
 

@@ -2,13 +2,7 @@
 //!
 //! The bytes are choices among what is there by the time the moment comes, so that a history keeps its meaning when moments are left out.
 
-use proptest::collection::vec;
-use proptest::prelude::Strategy;
-
-use super::choices::{Bytes, Choices};
-
-/// How many moments a history has; each makes one call or more.
-pub(super) const LENGTH: std::ops::RangeInclusive<usize> = 40..=80;
+use super::choices::Choices;
 
 /// One moment of a history: its choices, of which the first is what is done.
 pub(super) type Moment = Vec<u8>;
@@ -64,11 +58,6 @@ const KINDS: [(usize, Kind); 19] = [
     (1, Kind::Reopen),
     (1, Kind::Look),
 ];
-
-/// Histories of any length up to the greatest, so that they shrink below the least.
-pub(super) fn histories() -> impl Strategy<Value = Vec<Moment>> {
-    vec(Bytes, 0..=*LENGTH.end())
-}
 
 impl Kind {
     /// The first choice of a moment.

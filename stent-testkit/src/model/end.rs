@@ -4,8 +4,8 @@ use stent_core::operation::{OperationId, OperationKind};
 use stent_core::task::{End, Resume, ResumePoint, Suspension, TaskEnd, Wait};
 use stent_core::{BackendError, Failure};
 
-use super::choices::Choices;
 use super::call::Call;
+use super::choices::Choices;
 use super::history::{Family, History};
 use super::journal::Journal;
 use super::plan::SIGNALS;

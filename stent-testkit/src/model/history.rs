@@ -9,8 +9,8 @@ use stent_core::execution::ExecutionRecord;
 use stent_core::task::{TaskRecord, TaskState};
 use stent_core::{Backend, BackendError, ClaimToken, ExecutionId, SignalId, TaskId, Timestamp, WorkerId, limits};
 
-use super::choices::Choices;
 use super::call::{Answer, Call};
+use super::choices::Choices;
 use super::plan::SIGNALS;
 use crate::conformance::builders::{TICK, at, secs, signal_name};
 
@@ -58,7 +58,7 @@ impl<'m> History<'m> {
     pub(super) fn new(model: &'m dyn Backend) -> Self {
         Self {
             model,
-            now: at(1_000),
+            now: at(0),
             executions: Vec::new(),
             tasks: Vec::new(),
             gone: vec![ExecutionId::from_bytes([0xee; 16])],

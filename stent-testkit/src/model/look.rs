@@ -7,8 +7,8 @@ use stent_core::operation::OperationKind;
 use stent_core::task::TaskState;
 use stent_core::{BackendError, ExecutionId, TaskId, limits};
 
-use super::choices::Choices;
 use super::call::Call;
+use super::choices::Choices;
 use super::history::{Held, History};
 use super::journal::Journal;
 use super::plan::{SIGNALS, all_keys};

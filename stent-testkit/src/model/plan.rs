@@ -15,8 +15,8 @@ use stent_core::worker::{WorkerRecord, WorkerState};
 use stent_core::{BackendError, Fingerprint};
 
 use super::act::Kind;
-use super::choices::Choices;
 use super::call::Call;
+use super::choices::Choices;
 use super::history::{Family, Held, History, worker};
 use super::{end, look, turn};
 use crate::conformance::builders::{self, dedup, fingerprint, has, payload, queue, secs, signal_name, tag, version};

@@ -5,8 +5,8 @@ use std::time::Duration;
 use stent_core::Timestamp;
 
 use super::act::Moment;
-use super::choices::Choices;
 use super::call::{Answer, Call};
+use super::choices::Choices;
 use super::history::History;
 use super::plan::{self, Deed};
 use super::{look, report};
@@ -26,7 +26,7 @@ pub(super) enum Looks {
 /// What was done, for a report.
 #[derive(Debug)]
 pub(super) enum Done {
-    Call(Timestamp, Call, Answer),
+    Call(Timestamp, Box<Call>, Box<Answer>),
     Reopened,
 }
 
@@ -88,7 +88,7 @@ impl Both<'_> {
     async fn make(&mut self, history: &mut History<'_>, call: Call) -> Result<(), String> {
         let answer = self.compare(history.now, &call).await?;
         history.learn(&call, &answer);
-        self.done.push(Done::Call(history.now, call, answer));
+        self.done.push(Done::Call(history.now, Box::new(call), Box::new(answer)));
         Ok(())
     }
 

@@ -8,8 +8,8 @@ use stent_core::task::{NewChild, NewTask};
 use stent_core::variable::VariableChange;
 use stent_core::{BackendError, ExecutionId, TaskId, Timestamp};
 
-use super::choices::Choices;
 use super::call::Call;
+use super::choices::Choices;
 use super::history::{Family, Held, History};
 use super::journal::Journal;
 use super::plan::{self, SIGNALS};

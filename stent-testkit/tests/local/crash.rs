@@ -75,16 +75,28 @@ async fn a_step_that_a_crash_cut_short_runs_again_and_a_recorded_one_does_not() 
     let execution = test.dispatch(pay()).await.unwrap();
     test.skip("2d").await.unwrap();
     test.crash().await.unwrap();
-    let skipping = tokio::spawn({
-        let test = test.clone();
-        async move { test.skip("1d").await }
-    });
-    entered.recv().await.unwrap();
-    test.crash().await.unwrap();
-    entered.recv().await.unwrap();
+    tokio::select! {
+        result = execution.result() => panic!("it ended before it could be killed: {result:?}"),
+        _ = entered.recv() => test.crash().await.unwrap(),
+    }
+    test.until(entered.recv()).await.unwrap().unwrap();
     world.gate.add_permits(1);
-    skipping.await.unwrap().unwrap();
     assert_eq!(execution.result().await.unwrap(), "receipt");
+    assert_eq!(world.lines(), ["charged", "mailing", "mailing", "mailed"]);
+}
+
+#[tokio::test]
+async fn a_result_that_is_awaited_meanwhile_comes_from_the_worker_after_the_crash() {
+    let (test, mut entered) = test().await;
+    let world = test.resource::<World>().unwrap();
+    let execution = test.dispatch(pay()).await.unwrap();
+    let crash = async {
+        entered.recv().await.unwrap();
+        test.crash().await.unwrap();
+        world.gate.add_permits(1);
+    };
+    let (result, ()) = tokio::join!(execution.result(), crash);
+    assert_eq!(result.unwrap(), "receipt");
     assert_eq!(world.lines(), ["charged", "mailing", "mailing", "mailed"]);
 }
 

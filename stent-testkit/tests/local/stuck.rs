@@ -112,12 +112,12 @@ async fn a_loop_without_end_is_given_up_after_the_tests_patience() {
 
 #[tokio::test]
 async fn a_step_that_never_ends_is_given_up_and_named() {
-    let error = local([]).patience("100ms").run(hang()).await.unwrap_err();
+    let error = local([]).patience("300ms").run(hang()).await.unwrap_err();
     let text = error.to_string();
     assert!(matches!(error, TestError::Restless { .. }), "{text}");
     assert!(text.contains("stuck::hang") && text.contains("runs on worker"), "{text}");
 
-    let test = local(functions![hang]).patience("100ms").start().await.unwrap();
+    let test = local(functions![hang]).patience("300ms").start().await.unwrap();
     let execution = test.dispatch(hang()).await.unwrap();
     assert!(test.settle().await.unwrap_err().to_string().contains("stuck::hang"));
     assert!(test.until(std::future::pending::<()>()).await.is_err());

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use stent_core::RetryPolicy;
 use stent_executor::prelude::*;
-use stent_testkit::{TestStent, local, run_local};
-use tokio::sync::{Semaphore, mpsc};
+use stent_testkit::{TestError, TestStent, local, run_local};
+use tokio::sync::Semaphore;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -61,16 +61,21 @@ async fn wait_for_something_real(ctx: Ctx) -> Result<(String, String)> {
     let world = ctx.resource::<World>()?;
     ctx.step("wait", async || {
         let before = world.now();
-        world.entered.send(())?;
         world.gate.acquire().await?.forget();
         Ok::<_, Failure>((before, world.now()))
     })
     .await
 }
 
+#[durable]
+async fn open_tomorrow(ctx: Ctx) -> Result<()> {
+    ctx.sleep("1d").await?;
+    ctx.resource::<World>()?.gate.add_permits(1);
+    Ok(())
+}
+
 /// What is outside of the program; it can read the test's clock.
 struct World {
-    entered: mpsc::UnboundedSender<()>,
     gate: Semaphore,
     test: OnceLock<TestStent>,
 }
@@ -108,6 +113,14 @@ async fn time_moves_by_what_is_skipped_and_no_further() {
     assert_eq!(execution.result().await.unwrap(), "2030-01-03T00:00:00.000000");
 }
 
+#[tokio::test]
+async fn what_is_skipped_is_lived_through_event_by_event() {
+    let test = local(functions![hourly]).start().await.unwrap();
+    let execution = test.dispatch(hourly(48)).await.unwrap();
+    test.skip("2d").await.unwrap();
+    assert!(execution.status().await.unwrap().is_final(), "a step was late, and all after it");
+}
+
 /// C-Y1
 #[tokio::test]
 async fn the_delays_of_a_functions_retries_are_skipped() {
@@ -143,33 +156,25 @@ async fn the_timeout_of_a_call_passes_to_the_moment() {
 }
 
 async fn stands_still() {
-    let (entered, mut has_entered) = mpsc::unbounded_channel();
-    let test = local(functions![remind, wait_for_something_real])
-        .resource(World { entered, gate: Semaphore::new(0), test: OnceLock::new() })
+    let world = World { gate: Semaphore::new(0), test: OnceLock::new() };
+    let test = local(functions![open_tomorrow, wait_for_something_real])
+        .resource(world)
+        .patience("500ms")
         .start()
         .await
         .unwrap();
-    let _sleeper = test.dispatch(remind(30)).await.unwrap();
-    let waiter = test.dispatch(wait_for_something_real()).await.unwrap();
-    // The worker's thread finds the test there, as the step runs only now.
     let world = test.resource::<World>().unwrap();
     world.test.set(test.clone()).unwrap();
-    let skipping = tokio::spawn({
-        let test = test.clone();
-        async move { test.skip("3d").await }
-    });
-    has_entered.recv().await.unwrap();
-    // As good as any moment: without the gate nothing keeps the time from passing.
-    for _ in 0..1_000 {
-        tokio::task::yield_now().await;
-    }
+    let (_opener, waiter) =
+        (test.dispatch(open_tomorrow()).await.unwrap(), test.dispatch(wait_for_something_real()).await.unwrap());
+    // If time passed, the gate would be opened, and all would be over in time.
+    assert!(matches!(test.skip("3d").await, Err(TestError::Restless { .. })));
     assert_eq!(test.elapsed(), Duration::ZERO);
-    assert!(!skipping.is_finished());
     world.gate.add_permits(1);
-    skipping.await.unwrap().unwrap();
+    test.skip("3d").await.unwrap();
     assert_eq!(test.elapsed(), DAY * 3);
     let (before, after) = waiter.result().await.unwrap();
-    assert_eq!((before.as_str(), after), ("2030-01-01T00:00:00.000000", before.clone()));
+    assert_eq!((before.as_str(), after.as_str()), ("2030-01-01T00:00:00.000000", before.as_str()));
 }
 
 #[tokio::test]

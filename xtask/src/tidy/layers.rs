@@ -105,8 +105,10 @@ mod tests {
     fn the_testkit_knows_the_executor_behind_a_feature_alone() {
         let testkit = |optional: bool| {
             let on = json!([{"name": "stent-executor", "kind": null, "optional": optional}]);
-            let packages =
-                [json!({"name": "stent-executor", "dependencies": []}), json!({"name": "stent-testkit", "dependencies": on})];
+            let packages = [
+                json!({"name": "stent-executor", "dependencies": []}),
+                json!({"name": "stent-testkit", "dependencies": on}),
+            ];
             broken_in(&json!({ "packages": packages })).len()
         };
         assert_eq!((testkit(true), testkit(false)), (0, 1));

@@ -43,7 +43,8 @@ struct Fleet<'a> {
 
 impl<'a> Fleet<'a> {
     async fn launch(bench: &'a Bench, stage: &'a Stage, seed: u64) -> Self {
-        let mut fleet = Self { bench, stage, workers: Vec::new(), hits: HashMap::new(), kills: 0, random: Random(seed) };
+        let mut fleet =
+            Self { bench, stage, workers: Vec::new(), hits: HashMap::new(), kills: 0, random: Random(seed) };
         for place in 0..7 {
             let worker = fleet.worker(place).await;
             fleet.workers.push(worker);

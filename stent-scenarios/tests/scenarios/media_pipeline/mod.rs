@@ -182,7 +182,8 @@ async fn what_was_made_of_a_file_is_not_made_again(bench: Bench, concurrency: us
     assert_eq!(run(&bench, &process, "video_2.mp4").await, published("video_2.mp4"));
     assert_eq!(bench.ledger.all().len(), 14);
     assert_eq!(run(&bench, &process, "video_1.mp4").await, published("video_1.mp4"));
-    let again: Vec<_> = bench.ledger.all()[14..].iter().map(|effect| effect.split(' ').next().unwrap().to_owned()).collect();
+    let again: Vec<_> =
+        bench.ledger.all()[14..].iter().map(|effect| effect.split(' ').next().unwrap().to_owned()).collect();
     assert_eq!(again, ["validate", "scan", "package"]);
 }
 
@@ -191,7 +192,9 @@ async fn work_waits_for_who_serves_its_queue(bench: Bench, concurrency: usize) {
     let stage = Stage::on(&bench).await;
     let _orchestrator =
         stage.process(&bench, orchestrators(), |worker| worker.concurrency(concurrency).poll("1s")).await;
-    let queue = |queue: &'static str| move |worker: stent_executor::WorkerBuilder| worker.concurrency(concurrency).queues([queue]).poll("1s");
+    let queue = |queue: &'static str| {
+        move |worker: stent_executor::WorkerBuilder| worker.concurrency(concurrency).queues([queue]).poll("1s")
+    };
     let _processing = stage.process(&bench, activities(), queue("processing_queue")).await;
     let client = bench.process_with(orchestrators(), |program| program.poll("1s"), true).await;
     let execution = client.stent.dispatch(process_media("video_1.mp4".into(), 3)).await.unwrap();
