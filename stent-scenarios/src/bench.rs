@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use stent_backend_sqlite::SqliteBackend;
+use stent_backend_sqlite::{SqliteOptions, Synchronous};
 use stent_core::backend::{DeadLetterFilter, Page, ProgressEntry, ProgressEvent, TaskFilter};
 use stent_core::dead_letter::DeadLetter;
 use stent_core::task::TaskRecord;
@@ -82,7 +82,11 @@ impl Bench {
     pub async fn backend(&self) -> Arc<dyn Backend> {
         let inner: Arc<dyn Backend> = match &self.store {
             Store::Memory(store) => Arc::new(MemoryBackend::open(store)),
-            Store::Sqlite(directory) => Arc::new(SqliteBackend::open(directory.path().join("stent.db")).await.unwrap()),
+            // What a commit waits for matters to no crash of a process.
+            Store::Sqlite(directory) => {
+                let options = SqliteOptions::new(directory.path().join("stent.db"));
+                Arc::new(options.synchronous(Synchronous::Normal).open().await.unwrap())
+            }
         };
         Arc::new(FaultyBackend::new(inner, self.plan.clone()))
     }

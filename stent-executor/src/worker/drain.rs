@@ -72,7 +72,7 @@ async fn supervise(shared: Arc<Shared>, heartbeat: Heartbeat) {
         // What a claim on its way brings is released at once.
         () = async { claiming.join_next().await; idle(&shared).await } => {}
         _ = phase.wait_for(|phase| *phase == Phase::Stopping) => {}
-        () = std::future::pending() => {}
+        () = shared.engine.clock.wait_until(grace_end) => {}
     }
     let tasks = shared.leases.stop();
     if tokio::time::timeout(RELEASES, async {

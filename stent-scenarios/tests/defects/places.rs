@@ -116,12 +116,12 @@ async fn gathers_in_chains(ctx: Ctx, chains: u32) -> Result<u32> {
 
 /// C-Q4: a parent that waits for a slot holds no connection of which the code in that slot may be in need.
 #[tokio::test]
-#[ignore = "a driver that waits for a slot polls none of its reads, and each holds a connection of SQLite's readers"]
 async fn who_waits_for_a_slot_holds_no_connection() {
     let bench = Bench::sqlite();
     // Each of several such parents holds one; with a single connection one parent is enough.
-    let backend: std::sync::Arc<dyn stent_core::Backend> =
-        std::sync::Arc::new(stent_backend_sqlite::SqliteOptions::new(bench.file().unwrap()).readers(1).open().await.unwrap());
+    let backend: std::sync::Arc<dyn stent_core::Backend> = std::sync::Arc::new(
+        stent_backend_sqlite::SqliteOptions::new(bench.file().unwrap()).readers(1).open().await.unwrap(),
+    );
     let program = Stent::with_backend(std::sync::Arc::clone(&backend)).resource(backend);
     let stent = program.functions(functions![looks, gathers_in_chains]).build().await.unwrap();
     let _worker = bench.worker(stent.worker().concurrency(1)).await;

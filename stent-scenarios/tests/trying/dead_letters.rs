@@ -8,8 +8,8 @@ use stent_core::backend::Maintenance;
 use stent_core::task::TaskState;
 use stent_executor::prelude::*;
 use stent_executor::{
-    DeadLetterFilter, Execution, ExecutionError, ExecutionId, ExecutionState, FunctionName, Page, RedriveTarget, RefusedRedrive,
-    StentError, TaskId,
+    DeadLetterFilter, Execution, ExecutionError, ExecutionId, ExecutionState, FunctionName, Page, RedriveTarget,
+    RefusedRedrive, StentError, TaskId,
 };
 use stent_scenarios::{Bench, Stage, on_every_backend, work};
 

@@ -9,7 +9,7 @@ use stent_executor::prelude::*;
 use stent_executor::{ExecutionState, StentError};
 use stent_scenarios::{Bench, Stage, on_every_backend, work};
 
-use crate::scene::{class, dead_letters, eventually, journaled, failure, quick, quickly, staged, tasks};
+use crate::scene::{class, dead_letters, eventually, failure, journaled, quick, quickly, staged, tasks};
 
 fn broken(text: &str) -> io::Error {
     io::Error::other(text.to_owned())
@@ -126,7 +126,8 @@ async fn beside(ctx: Ctx) -> Result<u32> {
 /// C-Y3: what the old journal left open is cancelled, and the new one makes its own.
 async fn a_restart_cancels_what_was_open(bench: Bench) {
     let stage = Stage::on(&bench).await;
-    let process = staged(&bench, &stage, functions![beside, slow]).await;
+    // A step that waits holds a slot, and its child needs one.
+    let process = stage.process(&bench, functions![beside, slow], |worker| worker.concurrency(2).lease("1h")).await;
     stage.fail("b", 1, broken("it"));
     let execution = process.stent.dispatch(beside().retry(quickly(2, Restart))).await.unwrap();
     let is_asleep = async || tasks(&bench, execution.id()).await.len() == 2;
@@ -143,7 +144,8 @@ async fn a_restart_cancels_what_was_open(bench: Bench) {
 /// C-Y3: what its failure cancelled goes on where it was.
 async fn a_resume_takes_up_again_what_the_failure_cancelled(bench: Bench) {
     let stage = Stage::on(&bench).await;
-    let process = staged(&bench, &stage, functions![beside, slow]).await;
+    // A step that waits holds a slot, and its child needs one.
+    let process = stage.process(&bench, functions![beside, slow], |worker| worker.concurrency(2).lease("1h")).await;
     stage.fail("b", 1, broken("it"));
     let execution = process.stent.dispatch(beside().retry(quickly(2, Resume))).await.unwrap();
     let is_asleep = async || tasks(&bench, execution.id()).await.len() == 2;

@@ -48,12 +48,15 @@ fn set<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
 /// C-Q1
 async fn a_worker_with_queues_takes_those_and_tasks_without_one(bench: Bench) {
     let client = bench.process(functions![job]).await;
-    let jobs = dispatch(&client.stent, [
-        ("mail", |job| job.queue("mail")),
-        ("print", |job| job.queue("print")),
-        ("other", |job| job.queue("other")),
-        ("none", |job| job),
-    ]);
+    let jobs = dispatch(
+        &client.stent,
+        [
+            ("mail", |job| job.queue("mail")),
+            ("print", |job| job.queue("print")),
+            ("other", |job| job.queue("other")),
+            ("none", |job| job),
+        ],
+    );
     let jobs = jobs.await;
     let some = worker(&bench, |worker| worker.queues(["mail", "print"])).await;
     bench.sees("what it serves is done", || done(&bench).len() == 3).await;
@@ -75,13 +78,16 @@ async fn a_worker_with_tags_takes_what_shares_one_and_what_has_none(bench: Bench
         Ok(())
     }
     let client = bench.process(functions![job, naps]).await;
-    let jobs = dispatch(&client.stent, [
-        ("both", |job| job.tags(["gpu", "big"])),
-        ("gpu", |job| job.tags(["gpu"])),
-        ("big", |job| job.tags(["big"])),
-        ("none", |job| job),
-        ("other", |job| job.tags(["gpu"]).queue("other")),
-    ]);
+    let jobs = dispatch(
+        &client.stent,
+        [
+            ("both", |job| job.tags(["gpu", "big"])),
+            ("gpu", |job| job.tags(["gpu"])),
+            ("big", |job| job.tags(["big"])),
+            ("none", |job| job),
+            ("other", |job| job.tags(["gpu"]).queue("other")),
+        ],
+    );
     let jobs = jobs.await;
     let nap = client.stent.dispatch(naps()).await.unwrap();
     let some = bench.process(functions![job, naps]).await;
@@ -116,7 +122,11 @@ async fn options_of_a_call_take_the_place_of_the_functions(bench: Bench) {
     let told = async |execution| {
         let all = tasks(&bench, execution).await.into_iter().filter(|task| task.function.ends_with("::marked"));
         let of = |task: stent_core::task::TaskRecord| {
-            (task.queue.unwrap().to_string(), task.tags.iter().map(ToString::to_string).collect::<Vec<_>>(), task.priority)
+            (
+                task.queue.unwrap().to_string(),
+                task.tags.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                task.priority,
+            )
         };
         all.map(of).collect::<BTreeSet<_>>()
     };
@@ -404,7 +414,8 @@ async fn the_registry_knows_every_worker(bench: Bench) {
     .await;
     let record = &registry().await[0];
     assert_eq!((record.state, record.concurrency, record.lease), (WorkerState::Ready, 3, Duration::from_secs(9)));
-    let functions: Vec<_> = record.functions.iter().map(|function| function.name.rsplit("::").next().unwrap()).collect();
+    let functions: Vec<_> =
+        record.functions.iter().map(|function| function.name.rsplit("::").next().unwrap()).collect();
     assert_eq!(functions, ["job", "limited"]);
     assert_eq!(record.functions[1].max_concurrent, Some(2));
     assert_eq!(record.queues.iter().map(|queue| queue.as_str()).collect::<Vec<_>>(), ["a", "b"]);
@@ -414,7 +425,10 @@ async fn the_registry_knows_every_worker(bench: Bench) {
     bench.pass(Duration::from_secs(4)).await;
     eventually("a renewal keeps it", async || registry().await[0].seen_at > seen).await;
     first.worker().drain().await.unwrap();
-    assert_eq!(registry().await.iter().map(|w| w.state).collect::<Vec<_>>(), [WorkerState::Stopped, WorkerState::Ready]);
+    assert_eq!(
+        registry().await.iter().map(|w| w.state).collect::<Vec<_>>(),
+        [WorkerState::Stopped, WorkerState::Ready]
+    );
 }
 
 on_every_backend![

@@ -7,8 +7,8 @@ use sqlx::{AssertSqlSafe, Connection, Row};
 use stent_core::backend::{Maintenance, TaskFilter};
 use stent_executor::prelude::*;
 use stent_executor::{
-    DeadLetterFilter, Execution, ExecutionError, ExecutionFilter, ExecutionId, Page, RedriveTarget, RefusedRedrive, Stent,
-    StentError,
+    DeadLetterFilter, Execution, ExecutionError, ExecutionFilter, ExecutionId, Page, RedriveTarget, RefusedRedrive,
+    Stent, StentError,
 };
 use stent_scenarios::{Bench, Process, on_every_backend, soon};
 

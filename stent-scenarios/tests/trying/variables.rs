@@ -206,7 +206,9 @@ async fn oversteps(ctx: Ctx) -> Result<Vec<String>> {
         Ok::<_, Failure>([count.add(1), count.init(1), word.set(&1), word.init(&1)].map(|done| done.unwrap_err()))
     });
     refused.extend(step.await?.map(|failure| failure.class().to_string()));
-    refused.extend([ctx.counter("").err(), ctx.value::<u32>("a\nb").err()].map(|error| error.unwrap().class().to_string()));
+    refused.extend(
+        [ctx.counter("").err(), ctx.value::<u32>("a\nb").err()].map(|error| error.unwrap().class().to_string()),
+    );
     count.add(i64::MAX)?;
     count.add(7)?;
     ctx.progress("a\nline\tand \u{7} a bell");
@@ -260,10 +262,13 @@ async fn progress_is_read_in_pages(bench: Bench) {
     let ups = downs.split_off(3);
     // The first three are of one moment, in which tasks have no order.
     downs.sort();
-    assert_eq!((downs.as_slice(), ups.as_slice()), (
-        ["down 0", "down 1", "down 2"].map(String::from).as_slice(),
-        ["up 0", "up 1", "up 2"].map(String::from).as_slice()
-    ));
+    assert_eq!(
+        (downs.as_slice(), ups.as_slice()),
+        (
+            ["down 0", "down 1", "down 2"].map(String::from).as_slice(),
+            ["up 0", "up 1", "up 2"].map(String::from).as_slice()
+        )
+    );
 }
 
 /// C-V1, C-V2: there is nothing to read of what there is not; what has none has none.

@@ -188,11 +188,13 @@ async fn a_patch_keeps_what_is_written_and_changes_what_is_not(bench: Bench) {
     let after = working(&bench, functions![patched::packs]).await;
     let old = bench.until("the result", after.stent.execution::<Vec<String>>(old).result()).await.unwrap();
     let new = bench.until("the result", after.stent.execution::<Vec<String>>(new).result()).await.unwrap();
-    assert_eq!((old, new), (vec!["old 1".into(), "old 2".into(), "new 3".into()], vec![
-        "new 1".to_owned(),
-        "new 2".into(),
-        "new 3".into()
-    ]));
+    assert_eq!(
+        (old, new),
+        (
+            vec!["old 1".into(), "old 2".into(), "new 3".into()],
+            vec!["new 1".to_owned(), "new 2".into(), "new 3".into()]
+        )
+    );
 }
 
 mod before_the_move {
@@ -249,7 +251,8 @@ mod after_the_move {
 async fn renamed_functions_and_grown_types_go_on(bench: Bench) {
     use after_the_move::Parcel;
     let before = working(&bench, functions![before_the_move::send, before_the_move::weigh]).await;
-    let running = before.stent.dispatch(before_the_move::send(before_the_move::Parcel { weight: 7 })).await.unwrap().id();
+    let running =
+        before.stent.dispatch(before_the_move::send(before_the_move::Parcel { weight: 7 })).await.unwrap().id();
     // It is past its map, in its sleep.
     journaled(&bench, running.root(), EntryKind::Made, 2).await;
     kill(&bench, before).await;

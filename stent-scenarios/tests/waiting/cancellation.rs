@@ -11,8 +11,8 @@ use stent_scenarios::{Bench, Ledger, on_every_backend, soon};
 use stent_testkit::faulty::Moment;
 
 use crate::scene::{
-    Execution, ExecutionError, LEASE, Presence, at_every_call, calls, client, freeze, hold, presence, sleeps, states,
-    suspended, tasks, thaw_after, waits,
+    Execution, ExecutionError, LEASE, Presence, at_every_call, calls, client, freeze, hold, left, presence, runs,
+    sleeps, states, suspended, tasks, thaw_after, waits,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -52,13 +52,13 @@ async fn a_cancel_drops_running_code(bench: Bench) {
     let client = client(&bench).await;
     for (name, canceller) in [("here", &process.stent), ("elsewhere", &client)] {
         let execution = process.stent.dispatch(hold(name.into())).await.unwrap();
-        bench.sees("it runs", || presence(&bench, name) == (1, 0)).await;
+        runs(&bench, name).await;
         canceller.cancel(execution.id()).await.unwrap();
         ends_cancelled(&execution).await;
         if name == "elsewhere" {
             bench.pass(LEASE / 3).await;
         }
-        bench.sees("its code is dropped", || presence(&bench, name) == (1, 1)).await;
+        left(&bench, name).await;
         bench.gates.open(name);
         bench.pass(30 * SECOND).await;
         assert_eq!(bench.ledger.count(&format!("{name} ended")), 0);
@@ -75,7 +75,7 @@ async fn without_hints_a_heartbeat_tells_of_it(bench: Bench) {
     assert_eq!(presence(&bench, "it"), (1, 0));
     client.cancel(execution.id()).await.unwrap();
     bench.pass(LEASE / 3).await;
-    bench.sees("its code is dropped", || presence(&bench, "it") == (1, 1)).await;
+    left(&bench, "it").await;
 }
 
 /// C-X1: whatever is open, on whichever worker, at every depth; in one transaction.
@@ -97,7 +97,7 @@ async fn a_cancel_reaches_everything_below(bench: Bench) {
         "{after:?}"
     );
     bench.pass(LEASE / 3).await;
-    bench.sees("the leaf's code is dropped", || presence(&bench, "leaf") == (1, 1)).await;
+    left(&bench, "leaf").await;
     bench.gates.open("leaf");
     bench.leap(2 * 3_600 * SECOND).await;
     bench.pass(10 * SECOND).await;
@@ -176,7 +176,7 @@ async fn a_cancelled_wait_does_not_go_on(bench: Bench) {
         execution.cancel().await.unwrap();
         let error = execution.signal("go", &1).await.unwrap_err();
         assert!(matches!(error, StentError::AlreadyFinal { state: ExecutionState::Cancelled, .. }), "{error}");
-        bench.sees("it leaves memory", || presence(&bench, "waits") == (1, 1)).await;
+        left(&bench, "waits").await;
         bench.pass(30 * SECOND).await;
         ends_cancelled(&execution).await;
         assert_eq!(bench.ledger.all(), ["waits began", "waits left"]);
@@ -221,7 +221,7 @@ async fn a_cancel_and_an_end_agree_on_who_was_first(bench: Bench) {
         let process = bench.process(functions![hold]).await.work(&bench, |worker| worker.lease("1h")).await;
         let client = client(&bench).await;
         let execution = client.dispatch(hold("it".into())).await.unwrap();
-        bench.sees("it runs", || presence(&bench, "it") == (1, 0)).await;
+        runs(&bench, "it").await;
         freeze(&process, moment);
         bench.gates.open("it");
         bench.pass(SECOND).await;
@@ -245,7 +245,7 @@ async fn an_outcome_that_comes_after_a_cancel_is_dropped(bench: Bench) {
     let process = bench.process(functions![hold]).await.work(&bench, |worker| worker.lease("1h")).await;
     let client = client(&bench).await;
     let execution = client.dispatch(hold("it".into())).await.unwrap();
-    bench.sees("it runs", || presence(&bench, "it") == (1, 0)).await;
+    runs(&bench, "it").await;
     freeze(&process, (1, Moment::Before));
     execution.cancel().await.unwrap();
     bench.gates.open("it");

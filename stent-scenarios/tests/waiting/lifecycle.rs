@@ -1,5 +1,6 @@
 //! A worker's life: its states, its drain, its stop (C-X4).
 
+use std::future::Future;
 use std::time::Duration;
 
 use stent_core::execution::ExecutionState;
@@ -10,7 +11,7 @@ use stent_executor::prelude::*;
 use stent_scenarios::{Bench, Process, on_every_backend, soon};
 use stent_testkit::faulty::{Fault, Moment};
 
-use crate::scene::{ExecutionError, calls, client, hold, presence, sleeps, states, tasks, waits};
+use crate::scene::{ExecutionError, calls, client, hold, left, presence, runs, sleeps, states, tasks, waits};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -19,11 +20,16 @@ async fn process(bench: &Bench) -> Process {
     bench.process(functions![hold, calls, waits, sleeps]).await.work(bench, |worker| worker.lease("1h")).await
 }
 
+/// Two things that happen at the same time, or a test that says that they did not.
+async fn soon_both<A, B>(drain: impl Future<Output = A>, meanwhile: impl Future<Output = B>) -> (A, B) {
+    soon("it drains", async { tokio::join!(drain, meanwhile) }).await
+}
+
 /// C-X4: each can be awaited, also when it is past; whoever reads the store sees them, too.
 async fn the_states_of_a_worker_are_seen_in_their_order(bench: Bench) {
     let process = bench.process(functions![hold]).await.work(&bench, |worker| worker).await;
     process.stent.dispatch(hold("it".into())).await.unwrap();
-    bench.settle().await;
+    runs(&bench, "it").await;
     let worker = process.worker();
     let announced = async |state| {
         while process.stent.backend().workers().await.unwrap()[0].state != state {
@@ -34,11 +40,12 @@ async fn the_states_of_a_worker_are_seen_in_their_order(bench: Bench) {
     soon("it is announced", announced(WorkerState::Ready)).await;
     assert_eq!(soon("starting is past", worker.wait_for(WorkerState::Starting)).await, WorkerState::Ready);
 
-    let (drained, ()) = tokio::join!(worker.drain(), async {
+    let (drained, ()) = soon_both(worker.drain(), async {
         assert_eq!(soon("draining", worker.wait_for(WorkerState::Draining)).await, WorkerState::Draining);
         soon("it is announced", announced(WorkerState::Draining)).await;
         bench.gates.open("it");
-    });
+    })
+    .await;
     assert_eq!(drained, Ok(()));
     assert_eq!(worker.state(), WorkerState::Stopped);
     assert_eq!(process.stent.backend().workers().await.unwrap()[0].state, WorkerState::Stopped);
@@ -47,20 +54,27 @@ async fn the_states_of_a_worker_are_seen_in_their_order(bench: Bench) {
     }
 }
 
-/// C-X4, B63: not before it has found work or seen that there is none, however long that takes.
+/// C-X4, B63: not before it has looked for work, however long the store gives no answer, and whichever it gave before.
 async fn a_worker_is_ready_once_it_has_reached_the_store(bench: Bench) {
-    let process = bench.process(functions![hold]).await;
-    let execution = process.stent.dispatch(hold("it".into())).await.unwrap();
-    process.plan.plan(1, Fault::Dies(Moment::Before));
-    let worker = process.stent.worker().start().await.unwrap();
-    for _ in 0..3 {
+    for call in 1.. {
+        let bench = bench.another();
+        let process = bench.process(functions![hold]).await;
+        let execution = process.stent.dispatch(hold("it".into())).await.unwrap();
+        let before = process.plan.count();
+        process.plan.plan(call, Fault::Dies(Moment::Before));
+        let worker = process.stent.worker().start().await.unwrap();
+        bench.sees("its store fails", || process.plan.count() >= before + call).await;
         bench.pass(60 * SECOND).await;
+        if process.plan.calls()[before..before + call - 1].contains(&"claim") {
+            assert!(call > 2, "it asks for more than work");
+            return;
+        }
         assert_eq!(worker.state(), WorkerState::Starting);
+        assert_eq!(execution_state(&bench, &execution).await, ExecutionState::Pending);
+        process.plan.repair();
+        soon("ready", worker.wait_for(WorkerState::Ready)).await;
+        runs(&bench, "it").await;
     }
-    assert_eq!(execution_state(&bench, &execution).await, ExecutionState::Pending);
-    process.plan.repair();
-    soon("ready", worker.wait_for(WorkerState::Ready)).await;
-    bench.sees("it is at work", || presence(&bench, "it") == (1, 0)).await;
 }
 
 async fn execution_state<T>(bench: &Bench, execution: &stent_executor::Execution<T>) -> ExecutionState {
@@ -72,15 +86,16 @@ async fn a_drain_lets_running_code_finish_and_takes_no_more(bench: Bench) {
     let process = bench.process(functions![hold]).await;
     let process = process.work(&bench, |worker| worker.lease("10s").drain_grace("1h")).await;
     let running = process.stent.dispatch(hold("first".into())).await.unwrap();
-    bench.settle().await;
-    let (drained, late) = tokio::join!(process.worker().drain(), async {
+    runs(&bench, "first").await;
+    let (drained, late) = soon_both(process.worker().drain(), async {
         process.worker().wait_for(WorkerState::Draining).await;
         let late = process.stent.dispatch(hold("second".into())).await.unwrap();
         bench.pass(10 * 60 * SECOND).await;
         assert_eq!((presence(&bench, "first"), presence(&bench, "second")), ((1, 0), (0, 0)));
         bench.gates.open("first");
         late
-    });
+    })
+    .await;
     assert_eq!(drained, Ok(()));
     assert_eq!(soon("the result", running.result()).await.unwrap(), "first");
     assert_eq!(late.status().await.unwrap(), ExecutionState::Pending);
@@ -90,13 +105,14 @@ async fn a_drain_lets_running_code_finish_and_takes_no_more(bench: Bench) {
 async fn what_does_not_finish_in_the_grace_goes_on_elsewhere_at_once(bench: Bench) {
     let first = process(&bench).await;
     let execution = first.stent.dispatch(hold("it".into())).await.unwrap();
-    bench.settle().await;
+    runs(&bench, "it").await;
     let second = process(&bench).await;
-    let (drained, ()) = tokio::join!(first.worker().drain(), async {
+    let (drained, ()) = soon_both(first.worker().drain(), async {
         bench.pass(30 * SECOND - Duration::from_micros(1)).await;
         assert_eq!(presence(&bench, "it"), (1, 0));
         bench.pass(Duration::from_micros(1)).await;
-    });
+    })
+    .await;
     assert_eq!(drained, Err(Unfinished { tasks: 1 }));
     bench.until("the other has it", bench.sees("the other has it", || presence(&bench, "it") == (2, 1))).await;
     let task = tasks(&second.stent, execution.id()).await.remove(0);
@@ -118,10 +134,11 @@ async fn what_only_waits_is_suspended_by_a_drain_at_once(bench: Bench) {
     let parent = process.stent.dispatch(calls("child".into())).await.unwrap().id();
     bench.settle().await;
     let begun = bench.now();
-    let (drained, ()) = tokio::join!(process.worker().drain(), async {
+    let (drained, ()) = soon_both(process.worker().drain(), async {
         process.worker().wait_for(WorkerState::Draining).await;
         bench.gates.open("child");
-    });
+    })
+    .await;
     assert_eq!((drained, bench.now()), (Ok(()), begun), "no time passed");
     for id in waiting {
         assert_eq!(states(&client, id).await, [TaskState::Suspended]);
@@ -147,22 +164,23 @@ async fn a_stop_lets_everything_go_at_once(bench: Bench) {
         let bench = bench.another();
         let mut first = process(&bench).await;
         let execution = first.stent.dispatch(hold("it".into())).await.unwrap();
-        bench.settle().await;
+        runs(&bench, "it").await;
         let unfinished = Err(Unfinished { tasks: 1 });
         match how {
             "stop" => assert_eq!(first.worker().stop().await, unfinished),
             "drop" => drop(first.take_worker()),
             _ => {
-                let (drained, stopped) = tokio::join!(first.worker().drain(), async {
+                let (drained, stopped) = soon_both(first.worker().drain(), async {
                     first.worker().wait_for(WorkerState::Draining).await;
                     bench.settle().await;
                     assert_eq!(presence(&bench, "it"), (1, 0));
                     first.worker().stop().await
-                });
+                })
+                .await;
                 assert_eq!((drained, stopped), (unfinished, unfinished));
             }
         }
-        bench.sees("its code is dropped", || presence(&bench, "it") == (1, 1)).await;
+        left(&bench, "it").await;
         let second = process(&bench).await;
         bench.sees("the other has it", || presence(&bench, "it") == (2, 1)).await;
         bench.gates.open("it");
@@ -175,9 +193,10 @@ async fn a_stop_lets_everything_go_at_once(bench: Bench) {
 async fn all_who_drain_get_one_answer(bench: Bench) {
     let process = process(&bench).await;
     process.stent.dispatch(hold("it".into())).await.unwrap();
-    bench.settle().await;
+    runs(&bench, "it").await;
     let worker = process.worker();
-    let (one, other, ()) = tokio::join!(worker.drain(), worker.drain(), bench.pass(31 * SECOND));
+    let both = async { tokio::join!(worker.drain(), worker.drain()) };
+    let ((one, other), ()) = soon_both(both, bench.pass(31 * SECOND)).await;
     let unfinished = Err(Unfinished { tasks: 1 });
     assert_eq!((one, other), (unfinished, unfinished));
     assert_eq!((worker.stop().await, worker.drain().await), (unfinished, unfinished));
@@ -188,9 +207,9 @@ async fn all_who_drain_get_one_answer(bench: Bench) {
 async fn a_drain_ends_whatever_the_store_does(bench: Bench) {
     let process = bench.process(functions![hold]).await.work(&bench, |worker| worker.drain_grace("5s")).await;
     let execution = process.stent.dispatch(hold("it".into())).await.unwrap();
-    bench.settle().await;
+    runs(&bench, "it").await;
     process.plan.plan(1, Fault::Dies(Moment::Before));
-    let (drained, ()) = tokio::join!(process.worker().drain(), bench.pass(5 * SECOND));
+    let (drained, ()) = soon_both(process.worker().drain(), bench.pass(5 * SECOND)).await;
     assert_eq!(drained, Err(Unfinished { tasks: 1 }));
     assert_eq!(presence(&bench, "it"), (1, 1));
     let second = bench.process(functions![hold]).await.work(&bench, |worker| worker).await;
@@ -203,16 +222,17 @@ async fn a_drain_ends_whatever_the_store_does(bench: Bench) {
 async fn a_draining_worker_applies_deadlines(bench: Bench) {
     let process = bench.process(functions![hold]).await.work(&bench, |worker| worker.drain_grace("1h")).await;
     process.stent.dispatch(hold("it".into())).await.unwrap();
-    bench.settle().await;
+    runs(&bench, "it").await;
     let client = client(&bench).await;
-    let (drained, ()) = tokio::join!(process.worker().drain(), async {
+    let (drained, ()) = soon_both(process.worker().drain(), async {
         process.worker().wait_for(WorkerState::Draining).await;
         let late = client.dispatch(sleeps("1h".into()).max_duration("20s")).await.unwrap();
         bench.pass(21 * SECOND).await;
         let ended = soon("the end", late.result()).await;
         assert!(matches!(ended, Err(ExecutionError::TimedOut)), "{ended:?}");
         bench.gates.open("it");
-    });
+    })
+    .await;
     assert_eq!(drained, Ok(()));
 }
 

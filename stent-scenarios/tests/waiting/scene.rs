@@ -48,6 +48,16 @@ pub(crate) fn presence(bench: &Bench, name: &str) -> (usize, usize) {
     (bench.ledger.count(&format!("{name} began")), bench.ledger.count(&format!("{name} left")))
 }
 
+/// Waits until the code of this name runs, which has not run before.
+pub(crate) async fn runs(bench: &Bench, name: &str) {
+    bench.sees(&format!("{name} runs"), || presence(bench, name) == (1, 0)).await;
+}
+
+/// Waits until the code of this name has been dropped, which ran once.
+pub(crate) async fn left(bench: &Bench, name: &str) {
+    bench.sees(&format!("{name} has left"), || presence(bench, name) == (1, 1)).await;
+}
+
 /// Sleeps; gives 7.
 #[durable]
 pub(crate) async fn sleeps(ctx: Ctx, time: String) -> Result<u32> {

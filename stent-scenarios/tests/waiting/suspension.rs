@@ -10,7 +10,7 @@ use stent_scenarios::{Bench, Gates, Ledger, on_every_backend, soon};
 use stent_testkit::faulty::Fault;
 
 use crate::scene::{
-    LEASE, Presence, at_every_call, calls, client, freeze, hold, presence, sleeps, states, suspended, tasks,
+    LEASE, Presence, at_every_call, calls, client, freeze, hold, left, presence, sleeps, states, suspended, tasks,
     thaw_after, waits,
 };
 
@@ -421,7 +421,7 @@ async fn a_dropped_operation_is_abandoned_with_all_below_it(bench: Bench) {
         bench.pass(20 * SECOND - MICROSECOND).await;
         assert_eq!(presence(&bench, "it"), (1, 0), "{what}");
         bench.pass(MICROSECOND).await;
-        bench.sees("its code is dropped", || presence(&bench, "it") == (1, 1)).await;
+        left(&bench, "it").await;
         bench.settle().await;
         assert_eq!(bench.ledger.count("went on"), 1, "{what}");
         let states = states(&stent, execution.id()).await;

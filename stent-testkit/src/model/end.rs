@@ -93,14 +93,13 @@ fn odd_point(journal: &Journal, choices: &mut Choices<'_>) -> ResumePoint {
     }
 }
 
+/// Mostly the last turn, which was given the failure; or any, also one that never was.
 fn turn(journal: &Journal, choices: &mut Choices<'_>) -> u32 {
     let last = journal.last_turn();
     match choices.below(8) {
         0..=3 => last.max(1),
         4 => last + 1,
-        5 => last.saturating_sub(1),
-        6 => 1,
-        _ => 0,
+        _ => u32::try_from(choices.byte()).unwrap_or(0) % (last + 3),
     }
 }
 

@@ -188,7 +188,7 @@ impl Turn {
     /// Drops a call or a map, or what is not this task's to drop.
     fn abandon(&mut self, history: &History<'_>, choices: &mut Choices<'_>) {
         let maps: Vec<_> = self.journal.maps.iter().map(|map| map.operation.clone()).collect();
-        let calls = self.journal.calls();
+        let calls = self.journal.open_calls();
         let other = AbandonedChildren::Child(history.task(choices));
         let children = match choices.below(8) {
             0..=3 => choices.one(&calls).map(|child| AbandonedChildren::Child(*child)),
