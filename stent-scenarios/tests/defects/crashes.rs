@@ -1,4 +1,4 @@
-//! Leases, orphans and timers: what a crash or a bad moment must not do.
+//! Leases and orphans: what a crash or a bad moment must not do.
 
 use std::time::Duration;
 
@@ -74,28 +74,4 @@ async fn the_children_of_a_parent_that_was_killed_are_its_heirs(bench: Bench) {
     assert!(tasks.iter().all(|task| task.state == TaskState::Completed), "{tasks:?}");
 }
 
-#[durable(tags = ["alpha"])]
-async fn naps(ctx: Ctx) -> Result<u32> {
-    ctx.sleep("100ms").await?;
-    ctx.sleep("1h").await?;
-    Ok(7)
-}
-
-/// C-Q1, C-Q4, B16: a sleep is no task, and asks for no tag, queue or slot of anybody.
-async fn a_worker_with_tags_and_queues_sees_to_the_sleeps_of_its_tasks(bench: Bench) {
-    let process = bench.process(functions![naps]).await;
-    let process = process.work(&bench, |worker| worker.concurrency(1).tags(["alpha"]).queues(["some"])).await;
-    let began = bench.now();
-    let executions = process.stent.dispatch_all((0..3).map(|_| naps())).await.unwrap();
-    for execution in &executions {
-        assert_eq!(bench.until("the end of both sleeps", execution.result()).await.unwrap(), 7);
-        assert_eq!(bench.tasks(execution.id()).await.len(), 1);
-    }
-    assert_eq!(bench.now().since(began), Duration::from_millis(100) + Duration::from_secs(3_600));
-}
-
-on_every_backend![
-    renewals_that_fail_for_a_while_cost_no_claim,
-    the_children_of_a_parent_that_was_killed_are_its_heirs,
-    a_worker_with_tags_and_queues_sees_to_the_sleeps_of_its_tasks,
-];
+on_every_backend![renewals_that_fail_for_a_while_cost_no_claim, the_children_of_a_parent_that_was_killed_are_its_heirs,];

@@ -4,8 +4,6 @@
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
-mod options;
-#[cfg(test)]
 mod places;
 #[cfg(test)]
 mod values;

@@ -1,10 +1,13 @@
-//! Slots of a worker and places of a function: whatever waits gives its slot back, and no wait takes one for good.
+//! Slots of a worker: whatever waits gives its slot back, and no wait takes one for good.
+
+use std::sync::Arc;
 
 use futures_util::future::join_all;
-use stent_core::execution::ExecutionState;
+use stent_backend_sqlite::SqliteOptions;
+use stent_core::Backend;
 use stent_executor::Stent;
 use stent_executor::prelude::*;
-use stent_scenarios::{Bench, Process, Stage, on_every_backend, work};
+use stent_scenarios::{Bench, Process, Stage, on_every_backend, soon, work};
 
 #[durable]
 async fn leaf(ctx: Ctx, number: u32) -> Result<u32> {
@@ -68,30 +71,10 @@ async fn waits_of_every_kind_give_back_every_slot(bench: Bench) {
     assert_eq!(bench.now().since(before).as_secs(), 1, "all three at once");
 }
 
-#[durable(max_concurrent = 1)]
-async fn countdown(ctx: Ctx, from: u32) -> Result<u32> {
-    if from == 0 { Ok(0) } else { Ok(ctx.call(countdown(from - 1)).await? + 1) }
-}
-
-/// C-Q3, B23: a function that has one place may call itself, and its place is not lent to others meanwhile.
-async fn a_function_with_one_place_may_call_itself(bench: Bench) {
-    let process = bench.process(functions![countdown]).await.work(&bench, |worker| worker.concurrency(1)).await;
-    let executions = process.stent.dispatch_all([countdown(4), countdown(2)]).await.unwrap();
-    assert_eq!(bench.until("the first", executions[0].result()).await.unwrap(), 4);
-    assert_eq!(bench.until("the second", executions[1].result()).await.unwrap(), 2);
-    assert_eq!(executions[1].status().await.unwrap(), ExecutionState::Completed);
-}
-
-on_every_backend![
-    parents_of_many_children_come_through_with_few_slots,
-    waits_of_every_kind_give_back_every_slot,
-    a_function_with_one_place_may_call_itself,
-];
-
 /// A leaf that asks the store for something, as code does that looks at another execution.
 #[durable(cached)]
 async fn looks(ctx: Ctx, number: u32) -> Result<u32> {
-    let backend = ctx.resource::<std::sync::Arc<dyn stent_core::Backend>>()?;
+    let backend = ctx.resource::<Arc<dyn Backend>>()?;
     for _ in 0..3 {
         backend.execution(ctx.execution()).await?;
     }
@@ -119,14 +102,15 @@ async fn gathers_in_chains(ctx: Ctx, chains: u32) -> Result<u32> {
 async fn who_waits_for_a_slot_holds_no_connection() {
     let bench = Bench::sqlite();
     // Each of several such parents holds one; with a single connection one parent is enough.
-    let backend: std::sync::Arc<dyn stent_core::Backend> = std::sync::Arc::new(
-        stent_backend_sqlite::SqliteOptions::new(bench.file().unwrap()).readers(1).open().await.unwrap(),
-    );
-    let program = Stent::with_backend(std::sync::Arc::clone(&backend)).resource(backend);
+    let backend: Arc<dyn Backend> =
+        Arc::new(SqliteOptions::new(bench.file().unwrap()).readers(1).open().await.unwrap());
+    let program = Stent::with_backend(Arc::clone(&backend)).resource(backend);
     let stent = program.functions(functions![looks, gathers_in_chains]).build().await.unwrap();
     let _worker = bench.worker(stent.worker().concurrency(1)).await;
     let parents = stent.dispatch_all((0..40).map(|number| gathers_in_chains(8 + number % 2))).await.unwrap();
     for parent in parents {
-        stent_scenarios::soon("the sum", parent.result()).await.unwrap();
+        soon("the sum", parent.result()).await.unwrap();
     }
 }
+
+on_every_backend![parents_of_many_children_come_through_with_few_slots, waits_of_every_kind_give_back_every_slot,];

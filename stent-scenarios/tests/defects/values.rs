@@ -1,4 +1,4 @@
-//! Values and errors on their way through the store: what arrives is what was sent, or it is refused.
+//! Values, errors and arguments on their way through the store: what arrives is what was sent, or it is refused.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -173,8 +173,36 @@ async fn a_value_that_json_cannot_hold_is_refused(bench: Bench) {
     assert!(matches!(&error, ExecutionError::Failed(failure) if failure.message().contains("Some(None)")), "{error:?}");
 }
 
+type Arguments = (u32, i32, String, String, Vec<String>, String, u32);
+
+/// Its arguments bear the names of options.
+#[durable(name = "shop::charge")]
+async fn charge(
+    function: u32,
+    priority: i32,
+    queue: String,
+    delay: String,
+    tags: Vec<String>,
+    max_duration: String,
+    retry: u32,
+) -> Result<Arguments> {
+    Ok((function, priority, queue, delay, tags, max_duration, retry))
+}
+
+/// C-Q1, B57: an argument is an argument, whatever it is called.
+async fn arguments_named_like_options_reach_the_function(bench: Bench) {
+    let process = bench.process(functions![charge]).await.work(&bench, |worker| worker.concurrency(1)).await;
+    let call = || charge(1, 7, "mail".into(), "1h".into(), vec!["x".into()], "1s".into(), 9);
+    let execution = process.stent.dispatch(call().priority(3).queue("shop")).await.unwrap();
+    let arguments = bench.until("the arguments", execution.result()).await.unwrap();
+    assert_eq!(arguments, (1, 7, "mail".into(), "1h".into(), vec!["x".into()], "1s".into(), 9));
+    let task = &bench.tasks(execution.id()).await[0];
+    assert_eq!((task.priority, task.queue.as_ref().unwrap().as_str(), task.tags.len()), (3, "shop", 0));
+}
+
 on_every_backend![
     an_error_comes_through_every_depth_as_it_was,
     a_value_comes_back_as_it_was,
     a_value_that_json_cannot_hold_is_refused,
+    arguments_named_like_options_reach_the_function,
 ];

@@ -109,9 +109,8 @@ impl TestStentBuilder {
         }
         let (backend, clock) = (MemoryBackend::new(), EventClock::new(self.starts_at));
         let begin = || {
-            let stent = Stent::builder(backend.clone()).clock(Arc::new(clock.clone()));
-            let stent = stent.functions(self.functions.iter().cloned());
-            self.stent.iter().fold(stent, |stent, change| change(stent))
+            let stent = Stent::builder(backend.clone()).functions(self.functions.iter().cloned());
+            self.stent.iter().fold(stent, |stent, change| change(stent)).clock(Arc::new(clock.clone()))
         };
         let client = begin().build().await?;
         // A program of its own, as that of another process: what it awaits in the background, it awaits on its own thread.

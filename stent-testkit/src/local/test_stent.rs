@@ -67,7 +67,8 @@ impl TestStent {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// The client, for all that a program does with one.
+    /// The client, for all that a program does with one. What is awaited there does not let the worker run; [`execution`](Self::execution) makes an execution whose
+    /// result does.
     #[must_use]
     pub fn stent(&self) -> &Stent {
         &self.0.client

@@ -114,6 +114,11 @@ pub(super) async fn suspend(history: &History<'_>, choices: &mut Choices<'_>) ->
         }
         if choices.chance(128) {
             waits.extend(journal.calls().into_iter().map(Wait::Child));
+            waits.extend(journal.maps.iter().map(|map| Wait::Map {
+                operation: map.operation.clone(),
+                items: 0..map.items,
+                settled: choices.chance(100),
+            }));
         }
         let until = choices.chance(90).then(|| match choices.below(4) {
             3 => history.about_now(choices),

@@ -50,10 +50,10 @@ impl Turn {
     /// Something that a turn makes, tells, drops or takes.
     fn make(&mut self, history: &mut History<'_>, choices: &mut Choices<'_>) {
         self.turn += u32::from(choices.chance(100));
-        match choices.below(18) {
+        match choices.below(20) {
             0 => self.step(OperationOutcome::Completed(payload("step"))),
             1..=3 => self.call(history, choices),
-            4 | 5 => self.map(history, choices),
+            4 | 5 | 18 | 19 => self.map(history, choices),
             6 => drop(self.wait(choices.among(SIGNALS), choices)),
             7 | 8 => self.take(choices),
             9 => self.entry(EntryBody::Note(format!("note {}", self.seq))),

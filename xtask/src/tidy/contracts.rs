@@ -69,7 +69,7 @@ fn cases_of(file: &File) -> BTreeSet<&str> {
         } else if line.starts_with("//") {
             continue;
         } else {
-            if is_function(line) && (is_test || line.contains("bench: Bench)")) {
+            if is_function(line) && (is_test || (line.contains("bench: Bench)") || line.contains("bench: Bench,"))) {
                 cases.extend(docs.iter().copied());
             }
             docs.clear();

@@ -4,6 +4,7 @@
 //! `release-migrations` adds to `migrations.sha256`.
 
 mod contracts;
+mod defects;
 mod headers;
 mod layers;
 mod length;
@@ -41,12 +42,13 @@ struct Rule {
     broken: fn(&Tree) -> Result<Vec<Problem>>,
 }
 
-const RULES: [Rule; 8] = [
+const RULES: [Rule; 9] = [
     Rule { name: "layers", reason: layers::REASON, broken: layers::broken },
     Rule { name: "mirrors", reason: mirrors::REASON, broken: |tree| Ok(mirrors::broken(tree)) },
     Rule { name: "length", reason: length::REASON, broken: |tree| Ok(length::broken(tree)) },
     Rule { name: "headers", reason: headers::REASON, broken: |tree| Ok(headers::broken(tree)) },
     Rule { name: "contracts", reason: contracts::REASON, broken: |tree| Ok(contracts::broken(tree)) },
+    Rule { name: "defects", reason: defects::REASON, broken: |tree| Ok(defects::broken(tree)) },
     Rule { name: "migrations", reason: migrations::REASON, broken: |tree| Ok(migrations::broken(tree)) },
     Rule { name: "words", reason: words::REASON, broken: |tree| Ok(words::broken(tree)) },
     Rule { name: "sql", reason: sql::REASON, broken: |tree| Ok(sql::broken(tree)) },
