@@ -1,5 +1,8 @@
 //! From values to payloads and back, and the canonical form by which inputs are compared.
 
+mod exact;
+
+use exact::Exact;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -70,7 +73,7 @@ pub enum CodecError {
 
 /// Encodes a value of at most `limit` bytes.
 pub(crate) fn encode<T: Serialize + ?Sized>(codec: &dyn Codec, limit: usize, value: &T) -> Result<Payload, CodecError> {
-    let json = serde_json::to_vec(value).map_err(|error| CodecError::Encode(error.to_string()))?;
+    let json = serde_json::to_vec(&Exact::new(value)).map_err(|error| CodecError::Encode(error.to_string()))?;
     let sealed = codec.seal(json)?;
     if sealed.len() > limit {
         return Err(CodecError::TooLarge { size: sealed.len(), limit });
@@ -99,7 +102,7 @@ pub(crate) fn fingerprint<T: Serialize + ?Sized>(
     version: Option<&Version>,
     input: &T,
 ) -> Result<Fingerprint, CodecError> {
-    let value = serde_json::to_value(input).map_err(|error| CodecError::Encode(error.to_string()))?;
+    let value = serde_json::to_value(Exact::new(input)).map_err(|error| CodecError::Encode(error.to_string()))?;
     let mut hash = Sha256::new();
     text(&mut hash, b'f', function);
     text(&mut hash, b'v', version.map_or("", Version::as_str));

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use stent_core::commit::RefusedRedrive;
@@ -150,13 +151,20 @@ impl From<BackendError> for ExecutionError {
     }
 }
 
-/// Tasks that did not finish in time when a worker stopped. They were released and go on elsewhere; a program that
-/// wants to say so exits with 75 (`EX_TEMPFAIL`).
+/// Tasks that did not finish in time when a worker stopped. They were released and go on elsewhere; a program says so by
+/// its exit code, `ExitCode::from(unfinished)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{tasks} running tasks did not finish in time and were released; other workers go on with them")]
 pub struct Unfinished {
     /// How many.
     pub tasks: usize,
+}
+
+/// 75 (`EX_TEMPFAIL`).
+impl From<Unfinished> for ExitCode {
+    fn from(_: Unfinished) -> Self {
+        Self::from(75)
+    }
 }
 
 /// Whether a call that met this error wrote nothing, so that repeating it is safe even where it acts twice.

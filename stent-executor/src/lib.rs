@@ -138,6 +138,20 @@ mod pages {
     struct Conformance;
     #[doc = include_str!("../../features/008-sqlite.md")]
     struct Sqlite;
+    #[doc = include_str!("../../features/009-testing.md")]
+    struct Testing;
+    #[doc = include_str!("../../features/015-dead-letters-and-redrive.md")]
+    struct DeadLettersAndRedrive;
+    #[doc = include_str!("../../features/016-memo.md")]
+    struct Memo;
+    #[doc = include_str!("../../features/017-queues-and-limits.md")]
+    struct QueuesAndLimits;
+    #[doc = include_str!("../../features/018-variables-and-progress.md")]
+    struct VariablesAndProgress;
+    #[doc = include_str!("../../features/019-versions.md")]
+    struct Versions;
+    #[doc = include_str!("../../features/020-retention.md")]
+    struct Retention;
     #[doc = include_str!("../../features/021-why.md")]
     struct WhyIsItNotRunning;
     #[doc = include_str!("../../features/022-transactional-dispatch.md")]

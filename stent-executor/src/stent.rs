@@ -96,6 +96,12 @@ impl Stent {
         &self.program.backend
     }
 
+    /// The value that functions get by this type, if the program was built with one.
+    #[must_use]
+    pub fn resource<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.program.resources.get()
+    }
+
     /// The clock that all of this program goes by.
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {

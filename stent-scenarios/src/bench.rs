@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use stent_backend_sqlite::SqliteBackend;
+use stent_backend_sqlite::{SqliteOptions, Synchronous};
 use stent_core::backend::{DeadLetterFilter, Page, ProgressEntry, ProgressEvent, TaskFilter};
 use stent_core::dead_letter::DeadLetter;
 use stent_core::task::TaskRecord;
@@ -21,6 +21,13 @@ use crate::{Gates, Ledger};
 
 /// Real time that is long enough for anything that happens at all.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Rounds of the runtime without a new call of the store, after which nothing is about to happen.
+const QUIET_ROUNDS: u32 = 100;
+/// Real time in which whoever waits for the clock hears of a move, unless nobody polls the wait.
+const HEARING: Duration = Duration::from_millis(50);
+/// Real time in which the store answers, unless it was told to hang, or nobody polls the call.
+const ANSWERING: Duration = Duration::from_millis(250);
+
 /// What happens, or a test that says that it did not.
 pub async fn soon<T>(what: &str, event: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, event).await.unwrap_or_else(|_| panic!("did not happen: {what}"))
@@ -75,7 +82,11 @@ impl Bench {
     pub async fn backend(&self) -> Arc<dyn Backend> {
         let inner: Arc<dyn Backend> = match &self.store {
             Store::Memory(store) => Arc::new(MemoryBackend::open(store)),
-            Store::Sqlite(directory) => Arc::new(SqliteBackend::open(directory.path().join("stent.db")).await.unwrap()),
+            // What a commit waits for matters to no crash of a process.
+            Store::Sqlite(directory) => {
+                let options = SqliteOptions::new(directory.path().join("stent.db"));
+                Arc::new(options.synchronous(Synchronous::Normal).open().await.unwrap())
+            }
         };
         Arc::new(FaultyBackend::new(inner, self.plan.clone()))
     }
@@ -134,8 +145,66 @@ impl Bench {
     /// Waits until nothing happens any more without time passing: no call of the store is in flight, all who waited for the clock have heard of its last move,
     /// and the runtime's tasks have nothing to do, nor will they have once their pauses between two looks are over.
     pub async fn settle(&self) {
-        let patience = Instant::now() + HEARING;
-        soon("everything is at rest", self.plan.settle()).await;
+        let began = Instant::now();
+        soon("everything is at rest", async {
+            let (mut calls, mut quiet, mut asked) = (self.plan.count(), 0, began);
+            loop {
+                tokio::task::yield_now().await;
+                let is_hearing = self.clock.unheard() > 0 && began.elapsed() < HEARING;
+                let is_answering = self.plan.in_flight() > 0 && asked.elapsed() < ANSWERING;
+                if self.plan.count() != calls {
+                    (calls, quiet, asked) = (self.plan.count(), 0, Instant::now());
+                } else if is_answering || is_hearing {
+                    // The store's own threads, and those of heartbeats, have to get on.
+                    tokio::time::sleep(Duration::from_micros(100)).await;
+                    quiet = 0;
+                } else if quiet < QUIET_ROUNDS {
+                    quiet += 1;
+                } else if let Some(end) = self.pause_end().filter(|end| *end > Instant::now()) {
+                    tokio::time::sleep_until(end.into()).await;
+                    quiet = 0;
+                } else {
+                    return;
+                }
+            }
+        })
+        .await;
+    }
+
+    /// When the last pause is over that a program may make after it has looked for something: pauses are real time, and spare the store.
+    fn pause_end(&self) -> Option<Instant> {
+        let pause = |answer: Answered| match answer.method {
+            "news" => Some(answer.took.mul_f64(4.5).max(Duration::from_millis(6))),
+            "claim" => Some(answer.took.mul_f64(2.5)).filter(|pause| *pause >= Duration::from_millis(1)),
+            _ => None,
+        };
+        self.plan.answers().into_iter().filter_map(|answer| pause(answer).map(|pause| answer.at + pause)).max()
+    }
+
+    /// The tasks of an execution: the root, its children by when they were made, theirs, and so on.
+    pub async fn tasks(&self, execution: ExecutionId) -> Vec<TaskRecord> {
+        let filter = TaskFilter { execution: Some(execution), ..TaskFilter::default() };
+        let mut tasks = self.backend().await.list_tasks(&filter, Page::first(1_000)).await.unwrap();
+        tasks.sort_by_key(|task| (task.depth, task.created_at));
+        tasks
+    }
+
+    /// All dead letters, the oldest first.
+    pub async fn dead_letters(&self) -> Vec<DeadLetter> {
+        let all = self.backend().await.list_dead_letters(&DeadLetterFilter::default(), Page::first(1_000)).await;
+        let mut letters = all.unwrap();
+        letters.sort_by_key(|letter| letter.at);
+        letters
+    }
+
+    /// The notes of an execution's functions, in their order.
+    pub async fn notes(&self, execution: ExecutionId) -> Vec<String> {
+        let entries = self.backend().await.list_progress(execution, Page::first(1_000)).await.unwrap();
+        let note = |entry: ProgressEntry| match entry.event {
+            ProgressEvent::Note(note) => Some(note),
+            ProgressEvent::Chunk { .. } => None,
+        };
+        entries.into_iter().filter_map(note).collect()
     }
 
     /// Lets time pass, from one thing that waits for it to the next.

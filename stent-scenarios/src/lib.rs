@@ -7,6 +7,7 @@ mod bench;
 mod gates;
 mod ledger;
 mod process;
+pub mod serve;
 mod stage;
 
 pub use bench::{Bench, soon};

@@ -55,6 +55,11 @@ impl Process {
         self.worker.as_ref().unwrap()
     }
 
+    /// Its worker, taken from it.
+    pub fn take_worker(&mut self) -> Option<Worker> {
+        self.worker.take()
+    }
+
     /// It is gone from one moment to the next: its code is dropped, and nothing more of it reaches the store. What it held it
     /// holds until its leases end.
     pub async fn die(self, bench: &Bench) {

@@ -1,5 +1,9 @@
 //! What backends and programs of Stent are tested with: the [conformance](mod@conformance) suite that every backend passes, the [reference model](memory) they are
 //! [compared with](model), a [clock] that is moved by hand, and a backend that is [faulty] as planned.
+#![cfg_attr(
+    feature = "local",
+    doc = "\n\nAuthors of durable functions test them with [`run_local`] and [`TestStent`], behind the feature `local`."
+)]
 
 pub mod clock;
 #[expect(clippy::panic, reason = "the cases are tests: they say what they expect by failing")]

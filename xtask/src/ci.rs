@@ -92,7 +92,8 @@ fn clippy() -> Result<Done> {
 }
 
 fn doc() -> Result<Done> {
-    let mut command = cargo::cargo(&cargo::root()?, ["doc", "--workspace", "--no-deps"]);
+    let arguments = ["doc", "--workspace", "--no-deps", "--features", "stent-testkit/local"];
+    let mut command = cargo::cargo(&cargo::root()?, arguments);
     cargo::run(command.env("RUSTDOCFLAGS", "-D warnings"))?;
     Ok(Done::Passed)
 }

@@ -4,7 +4,7 @@ use crate::Result;
 use crate::cargo;
 use crate::tidy;
 
-/// Applies clippy's suggestions, formats, and moves the ratchets the way they may go.
+/// Applies clippy's suggestions, formats, and lowers the ratchet.
 pub(crate) fn run() -> Result {
     let root = cargo::root()?;
     let clippy = ["clippy", "--workspace", "--all-targets", "--fix", "--allow-dirty", "--allow-staged"];

@@ -23,7 +23,7 @@ Usage: cargo xtask <command>
 
 Commands:
   ci                   all that a change must pass; reads only
-  fix                  format, apply clippy's suggestions, lower the ratchets
+  fix                  format, apply clippy's suggestions, lower the ratchet
   test [-- FILTER...]  unit, integration and doc tests
   conformance [--backend memory|sqlite|postgres] [-- FILTER...]
                        the suite on every backend, areas by backends

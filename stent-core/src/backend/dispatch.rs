@@ -57,7 +57,7 @@ pub trait Dispatch: Send + Sync {
     /// [`BackendError`] if the store is in trouble.
     async fn redrive(&self, now: Timestamp, target: RedriveTarget) -> Result<Redriven, BackendError>;
 
-    /// Ends executions whose deadline has passed: at most `limit`, earliest deadline first; answers with those it ended.
+    /// Ends executions whose deadline has passed: at most `limit`, earliest deadline first, then by id; answers with those it ended.
     ///
     /// - C-T3 The root becomes `timed_out` and all open tasks below it `cancelled`: running, pending, scheduled or suspended, in one transaction an
     ///   execution. A deadline at exactly `now` has passed.

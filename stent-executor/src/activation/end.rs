@@ -1,6 +1,5 @@
 //! The end of an activation: what becomes of a task whose function has returned (C-Y3, C-Y5).
 
-use futures_util::StreamExt as _;
 use stent_core::failure::Origin;
 use stent_core::operation::OperationKind;
 use stent_core::retry::{OnRetry, backoff};

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use futures_util::{FutureExt as _, StreamExt as _};
 use stent_core::backend::Watch;
 use stent_core::commit::TurnCommit;
 use stent_core::operation::OperationKind;
@@ -144,7 +143,7 @@ impl Driver {
 
     /// Takes in what has come from the store and the clock, without waiting.
     pub(super) fn take_what_came(&mut self) -> Result<(), Stop> {
-        while let Some(Some(happening)) = self.work.next().now_or_never() {
+        while let Some(happening) = self.work.now() {
             self.happened(happening)?;
         }
         self.timers_due(self.activation.engine.clock.now());

@@ -19,6 +19,7 @@ mod residence;
 mod results;
 mod suspend;
 mod turn;
+mod work;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

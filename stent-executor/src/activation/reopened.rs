@@ -1,7 +1,6 @@
 //! Maps that a written turn made and that have not ended: the items of their open chunks are compared with what the code gives before anything is
 //! started or written (C-R4, C-M5), and what closed chunks gave is taken in when the replay is over.
 
-use futures_util::StreamExt as _;
 use stent_core::journal::Made;
 use stent_core::name::FunctionName;
 use stent_core::operation::OperationKind;

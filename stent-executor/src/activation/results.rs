@@ -30,7 +30,8 @@ impl Driver {
         let mut first = 0;
         while first < chunks.closed {
             let past = first.saturating_add(limits::CHUNK).min(chunks.closed);
-            let items = engine.patiently(|| engine.backend.map_items(parent, generation, id, first..past)).await?;
+            let read = engine.patiently(|| engine.backend.map_items(parent, generation, id, first..past));
+            let items = self.work.meanwhile(read).await?;
             let all = usize::try_from(past - first).is_ok_and(|count| items.len() == count);
             let results = ended(&items).filter(|_| all).ok_or_else(|| not_ended(id))?;
             asks.push(Ask::Absorb { first, results });

@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
 use stent_core::backend::Watch;
 use stent_core::error::BackendError;
 use stent_core::execution::NewExecution;
@@ -22,6 +20,7 @@ use super::map::MapRun;
 use super::operation::{Given, Mode, Phase, Request};
 use super::poll::{Function, Returned};
 use super::queue::{Queue, Receipt, Written};
+use super::work::Work;
 use super::{Activation, Left, Stop};
 use crate::registry::Running;
 use crate::slots::Slot;
@@ -82,7 +81,7 @@ pub(super) struct Driver {
     pub(super) overdue: Vec<usize>,
     pub(super) maps: BTreeMap<usize, MapRun>,
     pub(super) watcher: Watcher,
-    pub(super) work: FuturesUnordered<BoxFuture<'static, Happening>>,
+    pub(super) work: Work,
     /// Steps or maps are to be polled.
     pub(super) driving: bool,
     pub(super) returned: Option<Returned>,
@@ -114,7 +113,7 @@ impl Driver {
             overdue: Vec::new(),
             maps: BTreeMap::new(),
             watcher: activation.engine.news.watcher(),
-            work: FuturesUnordered::new(),
+            work: Work::default(),
             driving: false,
             returned: None,
             draining,
@@ -135,7 +134,7 @@ impl Driver {
     /// Polls the function, and takes in what it did. Code that does not run takes no place of code that could.
     pub(super) async fn poll(&mut self, mode: Mode) {
         if self.place.is_none() {
-            self.place = Some(self.activation.engine.slots.acquire_turn().await);
+            self.place = Some(self.work.meanwhile(self.activation.engine.slots.acquire_turn()).await);
         }
         self.returned = self.function.poll_until_quiet(mode).await;
     }

@@ -74,7 +74,7 @@ impl Stent {
         let filter = TaskFilter { parent: Some(parent), states: OPEN.to_vec(), ..TaskFilter::default() };
         let page = Page::first(u32::try_from(limit).unwrap_or(u32::MAX));
         let backend = &self.program.backend;
-        patiently(BackendError::is_transient, || backend.list_tasks(&filter, page.clone())).await
+        patiently(BackendError::is_transient, || backend.list_tasks(&filter, page)).await
     }
 
     /// Who could run tasks at this time.
@@ -120,7 +120,7 @@ impl Stent {
         let mut open: Vec<(OperationId, Timestamp)> = Vec::new();
         let mut page = Page::first(ENTRIES);
         loop {
-            let entries = patiently(BackendError::is_transient, || backend.list_journal(task.id, page.clone())).await?;
+            let entries = patiently(BackendError::is_transient, || backend.list_journal(task.id, page)).await?;
             let Some(last) = entries.last().map(|entry| entry.seq) else { break };
             for entry in entries {
                 match entry.body {

@@ -12,7 +12,7 @@ use stent_core::{BackendError, Timestamp};
 use tokio::sync::{oneshot, watch};
 use tracing::Instrument;
 
-use super::{Shared, process};
+use super::{Shared, neighbours};
 use crate::backoff::Backoff;
 use crate::{stent, telemetry};
 
@@ -56,6 +56,7 @@ async fn beat(shared: &Shared, mut stopping: watch::Receiver<bool>) {
         _ = stopping.wait_for(|stop| *stop) => {}
         () = renewals(shared) => {}
         () = fences(shared) => {}
+        () = neighbours::watch(shared) => {}
     }
     let now = shared.now();
     let record = WorkerRecord { state: WorkerState::Stopped, ..shared.record(now) };
@@ -70,7 +71,7 @@ async fn renewals(shared: &Shared) {
     let lease = shared.engine.settings.lease;
     // Before the first claim, so that a program that was killed and started again goes on at once (C-Q6).
     let mut backoff = Backoff::default();
-    while let Err(error) = survey(shared).await {
+    while let Err(error) = neighbours::survey(shared).await {
         tracing::warn!(%error, "cannot look for workers that are gone");
         if !error.is_transient() {
             break;
@@ -78,21 +79,17 @@ async fn renewals(shared: &Shared) {
         backoff.wait().await;
     }
     let mut has_clock = true;
-    for round in 1_u64.. {
+    loop {
         let renewed_at = renew(shared).await;
         shared.contact.announce();
-        // Claims are renewed in time whatever these do.
-        let asides = async {
-            if has_clock {
-                has_clock = stent::follow(&*shared.engine.backend, &*shared.engine.clock).await?;
+        if has_clock {
+            // Claims are renewed in time whatever this does.
+            let follows = stent::follow(&*shared.engine.backend, &*shared.engine.clock);
+            match tokio::time::timeout(lease / 3, follows).await {
+                Ok(Ok(follows)) => has_clock = follows,
+                Ok(Err(error)) => tracing::debug!(%error, "cannot ask for the store's time"),
+                Err(_) => tracing::debug!("asking for the store's time takes too long"),
             }
-            // Every other time: an idle worker asks the store for little (R6).
-            if round.is_multiple_of(2) { survey(shared).await } else { Ok(()) }
-        };
-        match tokio::time::timeout(lease / 3, asides).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "cannot look around"),
-            Err(_) => tracing::debug!("looking around takes too long"),
         }
         tokio::select! {
             () = shared.engine.clock.idle_until(renewed_at.after(lease / 3)) => {}
@@ -151,23 +148,4 @@ async fn fences(shared: &Shared) {
         }
         shared.leases.fence(end);
     }
-}
-
-/// Lets the claims of workers run out whose process on this machine is gone (C-Q6).
-async fn survey(shared: &Shared) -> Result<(), BackendError> {
-    let backend = &shared.engine.backend;
-    let workers = backend.workers().await?;
-    let gone = workers.iter().filter(|worker| {
-        worker.id != shared.id
-            && worker.state != WorkerState::Stopped
-            && process::is_gone(&shared.process, &worker.process)
-    });
-    for worker in gone {
-        let tasks = backend.lapse(shared.now(), worker.id).await?;
-        tracing::info!(worker = %worker.id, tasks, "a worker of this machine is gone; its tasks are free");
-        if tasks > 0 {
-            shared.nudge.tasks_ready();
-        }
-    }
-    Ok(())
 }

@@ -31,8 +31,9 @@ pub(super) async fn deadlines(shared: Arc<Shared>) {
         // A deadline that was looked at and is still there is looked at again after a second, not at once.
         let is_new = now >= expired_at.after(SILENCE) || next.is_some_and(|deadline| deadline > expired_at);
         let is_due = next.is_some_and(|deadline| deadline <= now);
-        // With all slots taken nobody claims, and so nobody learns of new deadlines.
-        if is_new && (is_due || shared.engine.slots.claimable() == 0) {
+        // With all slots taken, or in a drain, nobody claims, and so nobody learns of new deadlines.
+        let is_deaf = shared.engine.slots.claimable() == 0 || !shared.is_running();
+        if is_new && (is_due || is_deaf) {
             next = next.filter(|deadline| *deadline > now);
             expired_at = now;
             expire(&shared, now).await;

@@ -2,7 +2,8 @@
 //!
 //! In the order of the data: `claim` takes tasks while there are free slots, `run` drives one task each, `lease` holds
 //! all claims and `heartbeat` renews them from a thread of its own, `complete` writes ends, `maintain` does what any
-//! worker must, `drain` stops. `process` tells whether another worker of this machine is gone.
+//! worker must, `drain` stops, `shutdown` hears when to. `neighbours` and `process` tell which other workers of this
+//! machine are gone.
 
 mod builder;
 mod claim;
@@ -12,9 +13,11 @@ mod drain;
 mod heartbeat;
 mod lease;
 mod maintain;
+mod neighbours;
 mod process;
 mod replays;
 mod run;
+mod shutdown;
 
 use std::fmt;
 use std::io;

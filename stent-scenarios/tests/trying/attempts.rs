@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use stent_core::TaskId;
+use stent_core::journal::EntryKind;
 use stent_core::retry::ErrorClass;
 use stent_core::task::TaskState;
 use stent_executor::prelude::*;
@@ -10,7 +11,7 @@ use stent_executor::{Execution, ExecutionState, Stent};
 use stent_scenarios::{Bench, Gates, on_every_backend};
 use stent_testkit::faulty::{Fault, Moment};
 
-use crate::scene::{class, failure, hold, kill, note, quick, working};
+use crate::scene::{class, eventually, failure, hold, journaled, kill, note, quick, tasks, working};
 
 /// Panics in its first two attempts, each in its own way.
 #[durable]
@@ -111,7 +112,8 @@ async fn a_lost_worker_uses_an_attempt_up(bench: Bench) {
     bench.gates.open("it");
     let process = working(&bench, functions![hold]).await;
     assert_eq!(class(bench.until("the end", execution.result()).await), ErrorClass::WORKER_LOST);
-    assert_eq!(bench.ledger.all(), ["it begins 1", "it begins 2"]);
+    let runs = ["it begins 1", "it left", "it begins 2", "it left"];
+    assert_eq!(bench.ledger.all(), runs);
     let letter = process.stent.dead_letter(execution.id().root()).await.unwrap();
     assert_eq!((letter.failure.class().as_str(), letter.attempts), (ErrorClass::WORKER_LOST, 3));
 }
@@ -126,7 +128,7 @@ async fn one_attempt_is_at_most_once(bench: Bench) {
     let second = working(&bench, functions![hold]).await;
     let execution = second.stent.execution::<u32>(execution);
     assert_eq!(class(bench.until("the end", execution.result()).await), ErrorClass::WORKER_LOST);
-    assert_eq!(bench.ledger.all(), ["it begins 1"]);
+    assert_eq!(bench.ledger.all(), ["it begins 1", "it left"]);
 }
 
 /// Fails, and then holds.
@@ -241,12 +243,14 @@ async fn an_outage_uses_no_attempt_up(bench: Bench) {
     let execution = process.stent.dispatch(hold("it".into()).retry(RetryPolicy::none())).await.unwrap();
     begun(&bench, "it", 1).await;
     for outage in 1..=2 {
+        let calls = process.plan.count();
         process.plan.plan(1, Fault::Dies(Moment::Before));
-        bench.pass(Duration::from_secs(15)).await;
+        bench.pass(Duration::from_secs(4)).await;
+        bench.sees("a renewal fails", || process.plan.calls()[calls..].contains(&"renew")).await;
+        bench.pass(Duration::from_secs(5)).await;
+        bench.sees("the code is stopped", || bench.ledger.count("it left") == outage).await;
         process.plan.repair();
-        bench
-            .until("it begins again", bench.sees("it begins again", || bench.ledger.count("it begins 1") > outage))
-            .await;
+        bench.sees("it begins again", || bench.ledger.count("it begins 1") > outage).await;
     }
     bench.gates.open("it");
     assert_eq!(bench.until("the result", execution.result()).await.unwrap(), 1);
@@ -280,15 +284,16 @@ mod new {
 async fn divergence_uses_no_attempt_up(bench: Bench) {
     let first = working(&bench, functions![old::changed]).await;
     let execution = first.stent.dispatch(old::changed().retry(RetryPolicy::none())).await.unwrap();
-    bench.sees("the step", || bench.ledger.count("one") == 1).await;
-    bench.settle().await;
+    journaled(&bench, execution.id().root(), EntryKind::Made, 1).await;
     assert_eq!(first.worker().drain().await, Ok(()));
     bench.leap(Duration::from_secs(60)).await;
 
     let second = working(&bench, functions![new::changed]).await;
     bench.pass(Duration::from_secs(20)).await;
-    let task = second.stent.backend().task(execution.id().root()).await.unwrap().unwrap();
-    assert_eq!((task.state, task.attempt), (TaskState::Scheduled, 1));
+    let put_off = async || tasks(&bench, execution.id()).await[0].state == TaskState::Scheduled;
+    eventually("it is put off", put_off).await;
+    let task = tasks(&bench, execution.id()).await.remove(0);
+    assert_eq!(task.attempt, 1);
     assert!(task.reason.unwrap().contains(ErrorClass::NONDETERMINISM));
     assert_eq!(execution.status().await.unwrap(), ExecutionState::Running);
     second.worker().drain().await.unwrap();
@@ -302,7 +307,8 @@ async fn divergence_uses_no_attempt_up(bench: Bench) {
 async fn a_worker_claims_no_more_than_it_can_start(bench: Bench) {
     let process = bench.process(functions![hold]).await.work(&bench, |worker| worker.concurrency(2)).await;
     let executions = process.stent.dispatch_all((0..5).map(|number| hold(format!("no {number}")))).await.unwrap();
-    bench.settle().await;
+    bench.sees("two run", || bench.ledger.all().len() == 2).await;
+    bench.pass(Duration::from_secs(6)).await;
     let mut seen = Vec::new();
     for execution in &executions {
         let task = process.stent.backend().task(execution.id().root()).await.unwrap().unwrap();

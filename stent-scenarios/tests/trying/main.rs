@@ -4,8 +4,26 @@
 #[cfg(test)]
 mod attempts;
 #[cfg(test)]
+mod dead_letters;
+#[cfg(test)]
+mod ends;
+#[cfg(test)]
+mod maps;
+#[cfg(test)]
+mod memo;
+#[cfg(test)]
 mod on_retry;
+#[cfg(test)]
+mod queues;
+#[cfg(test)]
+mod retention;
 #[cfg(test)]
 mod retries;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod steps;
+#[cfg(test)]
+mod variables;
+#[cfg(test)]
+mod versions;

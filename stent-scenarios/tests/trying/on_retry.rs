@@ -2,13 +2,14 @@
 
 use std::io;
 
+use stent_core::journal::EntryKind;
 use stent_core::retry::OnRetry::{Fail, Restart, Resume};
 use stent_core::task::TaskState;
 use stent_executor::prelude::*;
 use stent_executor::{ExecutionState, StentError};
 use stent_scenarios::{Bench, Stage, on_every_backend, work};
 
-use crate::scene::{class, failure, quick, quickly, staged};
+use crate::scene::{class, dead_letters, eventually, failure, journaled, quick, quickly, staged, tasks};
 
 fn broken(text: &str) -> io::Error {
     io::Error::other(text.to_owned())
@@ -38,7 +39,7 @@ async fn without_an_operation_a_function_runs_afresh(bench: Bench) {
         stage.fail("leaf", 2, broken("it"));
         let execution = process.stent.dispatch(leaf().retry(quickly(3, on_retry))).await.unwrap();
         assert_eq!(bench.until("the result", execution.result()).await.unwrap(), 3);
-        assert_eq!(bench.tasks(execution.id()).await[0].generation, 0);
+        assert_eq!(tasks(&bench, execution.id()).await[0].generation, 0);
     }
     assert_eq!(bench.ledger.count("leaf"), 9);
 }
@@ -100,7 +101,7 @@ async fn a_restart_begins_anew(bench: Bench) {
     let execution = process.stent.dispatch(steps().retry(quickly(3, Restart))).await.unwrap();
     assert_eq!(bench.until("the result", execution.result()).await.unwrap(), 3);
     assert_eq!(bench.ledger.all(), ["a", "b", "a", "b", "end", "a", "b", "end"]);
-    assert_eq!(bench.tasks(execution.id()).await[0].generation, 2);
+    assert_eq!(tasks(&bench, execution.id()).await[0].generation, 2);
 }
 
 /// Works, and sleeps for long.
@@ -125,29 +126,35 @@ async fn beside(ctx: Ctx) -> Result<u32> {
 /// C-Y3: what the old journal left open is cancelled, and the new one makes its own.
 async fn a_restart_cancels_what_was_open(bench: Bench) {
     let stage = Stage::on(&bench).await;
-    let process = staged(&bench, &stage, functions![beside, slow]).await;
+    // A step that waits holds a slot, and its child needs one.
+    let process = stage.process(&bench, functions![beside, slow], |worker| worker.concurrency(2).lease("1h")).await;
     stage.fail("b", 1, broken("it"));
     let execution = process.stent.dispatch(beside().retry(quickly(2, Restart))).await.unwrap();
-    bench.settle().await;
+    let is_asleep = async || tasks(&bench, execution.id()).await.len() == 2;
+    eventually("the child is there", is_asleep).await;
+    journaled(&bench, tasks(&bench, execution.id()).await[1].id, EntryKind::Made, 1).await;
     bench.gates.open("b");
     assert_eq!(bench.until("the result", execution.result()).await.unwrap(), 1);
-    let tasks = bench.tasks(execution.id()).await;
-    let states: Vec<_> = tasks.iter().map(|task| task.state).collect();
-    assert_eq!(states, [TaskState::Completed, TaskState::Cancelled, TaskState::Completed]);
+    let mut states: Vec<_> = tasks(&bench, execution.id()).await.iter().map(|task| task.state).collect();
+    states.sort_unstable();
+    assert_eq!(states, [TaskState::Completed, TaskState::Completed, TaskState::Cancelled]);
     assert_eq!(bench.ledger.count("prepare"), 2);
 }
 
 /// C-Y3: what its failure cancelled goes on where it was.
 async fn a_resume_takes_up_again_what_the_failure_cancelled(bench: Bench) {
     let stage = Stage::on(&bench).await;
-    let process = staged(&bench, &stage, functions![beside, slow]).await;
+    // A step that waits holds a slot, and its child needs one.
+    let process = stage.process(&bench, functions![beside, slow], |worker| worker.concurrency(2).lease("1h")).await;
     stage.fail("b", 1, broken("it"));
     let execution = process.stent.dispatch(beside().retry(quickly(2, Resume))).await.unwrap();
-    bench.settle().await;
+    let is_asleep = async || tasks(&bench, execution.id()).await.len() == 2;
+    eventually("the child is there", is_asleep).await;
+    journaled(&bench, tasks(&bench, execution.id()).await[1].id, EntryKind::Made, 1).await;
     bench.gates.open("b");
     assert_eq!(bench.until("the result", execution.result()).await.unwrap(), 1);
-    let tasks = bench.tasks(execution.id()).await;
-    assert_eq!(tasks.iter().map(|task| task.state).collect::<Vec<_>>(), [TaskState::Completed; 2]);
+    let all = tasks(&bench, execution.id()).await;
+    assert_eq!(all.iter().map(|task| task.state).collect::<Vec<_>>(), [TaskState::Completed; 2]);
     assert_eq!((bench.ledger.count("prepare"), bench.ledger.count("b")), (1, 2));
 }
 
@@ -173,14 +180,14 @@ async fn a_resume_reopens_a_child_down_to_the_cause(bench: Bench) {
     let execution = process.stent.dispatch(top().retry(quickly(2, Resume))).await.unwrap();
     assert_eq!(bench.until("the result", execution.result()).await.unwrap(), 2, "fresh attempts");
     assert_eq!(bench.ledger.all(), ["first", "before", "leaf", "leaf", "leaf", "leaf"]);
-    assert_eq!(bench.tasks(execution.id()).await.len(), 3, "nothing was made anew");
-    assert!(bench.dead_letters().await.is_empty());
+    assert_eq!(tasks(&bench, execution.id()).await.len(), 3, "nothing was made anew");
+    assert!(dead_letters(&bench).await.is_empty());
 
     stage.fail("leaf", 9, broken("it"));
     let execution = process.stent.dispatch(top().retry(quickly(2, Resume))).await.unwrap();
     bench.until("the end", execution.result()).await.unwrap_err();
     assert_eq!(bench.ledger.count("leaf"), 8);
-    assert_eq!(bench.dead_letters().await.len(), 1, "and one again if it fails again");
+    assert_eq!(dead_letters(&bench).await.len(), 1, "and one again if it fails again");
 }
 
 /// Takes back what it did when a child fails.
@@ -257,8 +264,8 @@ async fn a_resume_goes_on_with_the_open_items_of_a_map(bench: Bench) {
     assert_eq!(bench.until("the result", execution.result()).await.unwrap(), [0, 1, 2, 3, 4, 5]);
     let runs: Vec<_> = (0..6).map(|number| bench.ledger.count(&format!("item {number}"))).collect();
     assert_eq!(runs, [1, 1, 1, 2, 1, 1]);
-    assert_eq!(bench.tasks(execution.id()).await.len(), 7, "no item was made anew");
-    assert!(bench.dead_letters().await.is_empty());
+    assert_eq!(tasks(&bench, execution.id()).await.len(), 7, "no item was made anew");
+    assert!(dead_letters(&bench).await.is_empty());
 }
 
 on_every_backend![

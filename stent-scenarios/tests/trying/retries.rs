@@ -10,7 +10,7 @@ use stent_executor::prelude::*;
 use stent_executor::{Execution, ExecutionState};
 use stent_scenarios::{Bench, on_every_backend, soon};
 
-use crate::scene::{by_hand, class, failure, note, quick, working};
+use crate::scene::{by_hand, class, eventually, failure, note, quick, tasks, working};
 
 /// Fails this often; writes down each attempt.
 #[durable]
@@ -24,10 +24,12 @@ async fn flaky(ctx: Ctx, name: String, failures: u32) -> Result<u32> {
 
 /// How long a task waits for its retry from now on, in microseconds.
 async fn delay(bench: &Bench, execution: &Execution<u32>) -> u64 {
-    bench.settle().await;
-    let task = bench.tasks(execution.id()).await.remove(0);
-    assert_eq!(task.state, TaskState::Scheduled);
-    u64::try_from(task.due.unwrap().as_micros() - bench.now().as_micros()).unwrap()
+    let due = async || {
+        let task = tasks(bench, execution.id()).await.remove(0);
+        task.due.filter(|due| task.state == TaskState::Scheduled && *due > bench.now())
+    };
+    eventually("it waits for its retry", async || due().await.is_some()).await;
+    u64::try_from(due().await.unwrap().as_micros() - bench.now().as_micros()).unwrap()
 }
 
 /// C-Y1: not a microsecond earlier.

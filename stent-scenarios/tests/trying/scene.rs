@@ -1,24 +1,39 @@
 //! What several of these tests use.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection};
 use stent_core::TaskId;
+use stent_core::backend::TaskFilter;
+use stent_core::journal::EntryKind;
 use stent_core::retry::{OnRetry, RetryPolicyBuilder};
+use stent_core::task::TaskRecord;
 use stent_executor::prelude::*;
-use stent_executor::{ExecutionError, Registration};
-use stent_scenarios::{Bench, Gates, Ledger, Process, Stage};
+use stent_executor::{DeadLetter, DeadLetterFilter, ExecutionError, ExecutionId, Page, Registration};
+use stent_scenarios::{Bench, Gates, Ledger, Process, Stage, soon};
 
 /// Writes down what a function does.
 pub(crate) fn note(ctx: &Ctx, effect: impl Into<String>) {
     ctx.resource::<Ledger>().unwrap().note(effect);
 }
 
-/// Writes down that a run began, as `name begins n` with the attempt, and runs until the gate of its name is open.
+/// Writes down that its code was dropped.
+struct Leaves(Ctx, String);
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        note(&self.0, format!("{} left", self.1));
+    }
+}
+
+/// Runs until the gate of its name is open. Writes down when its code begins, as `name begins n` with the attempt, and when it is dropped, as
+/// `name left`.
 #[durable]
 pub(crate) async fn hold(ctx: Ctx, name: String) -> Result<u32> {
     note(&ctx, format!("{name} begins {}", ctx.attempt()));
+    let _leaves = Leaves(ctx.clone(), name.clone());
     ctx.resource::<Gates>()?.pass(&name).await;
     Ok(ctx.attempt())
 }
@@ -67,4 +82,40 @@ pub(crate) async fn by_hand(file: PathBuf, statement: &str, text: &str, task: Ta
     let statement = sqlx::query(AssertSqlSafe(statement)).bind(text).bind(task.as_bytes().to_vec());
     assert_eq!(statement.execute(&mut connection).await.unwrap().rows_affected(), 1);
     connection.close().await.unwrap();
+}
+
+/// The tasks of an execution, the root first, the others by when they were made.
+pub(crate) async fn tasks(bench: &Bench, execution: ExecutionId) -> Vec<TaskRecord> {
+    let filter = TaskFilter { execution: Some(execution), ..TaskFilter::default() };
+    let mut tasks = bench.backend().await.list_tasks(&filter, Page::first(1_000)).await.unwrap();
+    tasks.sort_by_key(|task| (task.depth > 0, task.created_at));
+    tasks
+}
+
+/// Waits until this is so in the store, without time passing.
+pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    soon(what, async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}
+
+/// Waits until the journal of a task has so many entries of a kind.
+pub(crate) async fn journaled(bench: &Bench, task: TaskId, kind: EntryKind, count: usize) {
+    let backend = bench.backend().await;
+    eventually(&format!("{count} entries {kind}"), async || {
+        let journal = backend.list_journal(task, Page::first(1_000)).await.unwrap();
+        journal.iter().filter(|entry| entry.body.kind() == kind).count() == count
+    })
+    .await;
+}
+
+/// All dead letters, the oldest first.
+pub(crate) async fn dead_letters(bench: &Bench) -> Vec<DeadLetter> {
+    let all = bench.backend().await.list_dead_letters(&DeadLetterFilter::default(), Page::first(1_000)).await;
+    let mut letters = all.unwrap();
+    letters.sort_by_key(|letter| letter.at);
+    letters
 }

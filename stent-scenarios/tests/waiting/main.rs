@@ -9,6 +9,8 @@ mod lifecycle;
 mod log;
 #[cfg(test)]
 mod scene;
+#[cfg(all(test, target_os = "linux"))]
+mod shutdown;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]

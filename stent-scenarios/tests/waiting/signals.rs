@@ -12,7 +12,9 @@ use stent_scenarios::{Bench, Ledger, on_every_backend, soon};
 use stent_testkit::faulty::{Fault, Moment};
 
 use crate::log::Log;
-use crate::scene::{Execution, LEASE, at_every_call, client, frozen_at, hold, presence, sleeps, suspended, waits};
+use crate::scene::{
+    Execution, LEASE, at_every_call, client, freeze, hold, presence, sleeps, suspended, thaw_after, waits,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -32,8 +34,9 @@ async fn collect(ctx: Ctx, count: usize) -> Result<Vec<u32>> {
 #[durable]
 async fn impatient(ctx: Ctx, timeout: Duration) -> Result<(Option<u32>, u32)> {
     let first = ctx.signal("go").timeout(timeout).await?;
-    ctx.resource::<Ledger>()?.note(format!("first {first:?}"));
-    ctx.step("between", async || Ok::<_, Failure>(())).await?;
+    let ledger = ctx.resource::<Ledger>()?;
+    ledger.note(format!("first {first:?}"));
+    ctx.step("between", async || Ok::<_, Failure>(ledger.note("between"))).await?;
     Ok((first, ctx.signal("go").await?))
 }
 
@@ -78,7 +81,7 @@ async fn the_latest_value_wins_while_the_task_is_suspended(bench: Bench) {
     assert_eq!(execution.status().await.unwrap(), ExecutionState::Running, "it is awake, and nobody has it");
     send(&execution, [2]).await;
     let _second = bench.process(functions![collect]).await.work(&bench, |worker| worker).await;
-    bench.until("a value", async { bench.sees("a value", || !heard(&bench).is_empty()).await }).await;
+    bench.until("a value", bench.sees("a value", || !heard(&bench).is_empty())).await;
     assert_eq!(heard(&bench), ["got 2"]);
     send(&execution, [3]).await;
     assert_eq!(bench.until("the result", execution.result()).await.unwrap(), [2, 3]);
@@ -92,12 +95,14 @@ async fn a_value_sent_while_another_is_taken_replaces_it_or_follows(bench: Bench
         bench.pass(SECOND).await;
         let client = client(&bench).await;
         let execution = client.execution::<Vec<u32>>(id);
+        freeze(&process, moment);
         send(&execution, [1]).await;
-        let is_frozen = frozen_at(&bench, &process, moment, 6 * SECOND, send(&execution, [2])).await;
-        eprintln!("{moment:?} {is_frozen} {:?} {:?}", process.plan.calls(), process.plan.in_flight());
-        bench.pass(SECOND).await;
-        eprintln!("{moment:?} {is_frozen} {:?} {:?}", process.plan.calls(), heard(&bench));
-        send(&execution, [3]).await;
+        bench.pass(6 * SECOND).await;
+        let is_frozen = thaw_after(&process, send(&execution, [2])).await;
+        bench.until("a value", bench.sees("a value", || !heard(&bench).is_empty())).await;
+        if heard(&bench) == ["got 2"] {
+            send(&execution, [3]).await;
+        }
         let values = bench.until("the result", execution.result()).await.unwrap();
         assert!(values == [1, 2] || values == [2, 3], "{values:?} at {moment:?}");
         is_frozen
@@ -231,7 +236,7 @@ async fn a_wait_that_times_out_yields_nothing_and_takes_nothing(bench: Bench) {
         bench.pass(timeout * SECOND - Duration::from_micros(1)).await;
         assert!(heard(&bench).is_empty());
         bench.pass(Duration::from_micros(1)).await;
-        assert_eq!(heard(&bench), ["first None"]);
+        assert_eq!(heard(&bench), ["first None", "between"]);
         bench.pass(15 * SECOND).await;
         send(&execution, [7]).await;
         assert_eq!(bench.until("the result", execution.result()).await.unwrap(), (None, 7));
@@ -281,10 +286,10 @@ async fn a_timeout_stays_one_whoever_crashes_when(bench: Bench) {
         let is_dead = first.plan.count() >= until;
         first.die(&bench).await;
         bench.leap(LEASE).await;
-        let client = client(&bench).await;
-        send(&client.execution::<()>(id), [7]).await;
         let second = bench.process(functions![impatient]).await.work(&bench, |worker| worker).await;
+        bench.until("the timeout", bench.sees("the timeout", || heard(&bench).contains(&"first None".into()))).await;
         let execution = second.stent.execution::<(Option<u32>, u32)>(id);
+        send(&execution, [7]).await;
         assert_eq!(bench.until("the result", execution.result()).await.unwrap(), (None, 7), "{call} {moment:?}");
         is_dead
     })

@@ -10,7 +10,9 @@ use stent_executor::prelude::*;
 use stent_executor::{InvalidCall, Stent, StentError};
 use stent_scenarios::{Bench, Ledger, on_every_backend, soon};
 
-use crate::scene::{ExecutionError, calls, class, client, hold, presence, sleeps, states, suspended, tasks, waits};
+use crate::scene::{
+    ExecutionError, calls, class, client, hold, left, presence, runs, sleeps, states, suspended, tasks, waits,
+};
 
 const MICROSECOND: Duration = Duration::from_micros(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -59,7 +61,7 @@ async fn a_positive_bound_is_a_bound_and_leaves_the_execution_as_it_is(bench: Be
     let stent = bench.stent(functions![hold]).await;
     let _worker = bench.worker(stent.worker()).await;
     let execution = stent.dispatch(hold("it".into())).await.unwrap();
-    bench.settle().await;
+    runs(&bench, "it").await;
     let wait = tokio::spawn({
         let execution = execution.clone();
         async move { execution.wait("5s").await }
@@ -139,7 +141,7 @@ async fn a_call_elapses_at_its_bound_and_its_child_is_cancelled(bench: Bench) {
         assert_eq!(presence(&bench, "child"), (1, 0));
         assert_eq!(tasks(&stent, execution.id()).await[1].state, TaskState::Running);
         bench.pass(MICROSECOND).await;
-        bench.sees("the child's code is dropped", || presence(&bench, "child") == (1, 1)).await;
+        left(&bench, "child").await;
         assert_eq!(soon("the result", execution.result()).await.unwrap(), ErrorClass::ELAPSED);
         assert_eq!(states(&stent, execution.id()).await, [TaskState::Completed, TaskState::Cancelled]);
         assert_eq!(bench.ledger.count("child ended"), 0);
@@ -241,12 +243,12 @@ async fn a_deadline_ends_running_work_and_drops_its_code(bench: Bench) {
     let _worker = bench.worker(stent.worker()).await;
     let root = stent.dispatch(hold("root".into()).max_duration("10s")).await.unwrap().id();
     times_out_at_its_deadline::<String>(&bench, &stent, root, Duration::from_secs(10), &[TaskState::Running]).await;
-    bench.sees("the root's code is dropped", || presence(&bench, "root") == (1, 1)).await;
+    left(&bench, "root").await;
 
     let tree = stent.dispatch(calls("leaf".into()).max_duration("10s")).await.unwrap().id();
     let before = [TaskState::Running, TaskState::Running];
     times_out_at_its_deadline::<String>(&bench, &stent, tree, Duration::from_secs(10), &before).await;
-    bench.sees("the leaf's code is dropped", || presence(&bench, "leaf") == (1, 1)).await;
+    left(&bench, "leaf").await;
     bench.gates.open("leaf");
     bench.pass(Duration::from_secs(5)).await;
     assert_eq!((bench.ledger.count("leaf ended"), bench.ledger.count("root ended")), (0, 0));
@@ -256,7 +258,7 @@ async fn a_deadline_ends_running_work_and_drops_its_code(bench: Bench) {
 async fn a_deadline_ends_code_that_runs_elsewhere(bench: Bench) {
     let first = bench.process(functions![hold]).await.work(&bench, |worker| worker.concurrency(1)).await;
     let execution = first.stent.dispatch(hold("it".into()).max_duration("10s")).await.unwrap().id();
-    bench.settle().await;
+    runs(&bench, "it").await;
     assert_eq!(presence(&bench, "it"), (1, 0));
     let second = bench.process(functions![sleeps]).await.work(&bench, |worker| worker).await;
     times_out_at_its_deadline::<String>(
@@ -268,7 +270,7 @@ async fn a_deadline_ends_code_that_runs_elsewhere(bench: Bench) {
     )
     .await;
     bench.pass(Duration::from_secs(4)).await;
-    bench.sees("the code is dropped", || presence(&bench, "it") == (1, 1)).await;
+    left(&bench, "it").await;
 }
 
 /// C-T3, B45: by a worker that has neither the function nor a free place, in another process, and never heard of it.

@@ -1,6 +1,7 @@
 //! Inspection: what an operator reads is true, filtered, and paged without gaps.
 
-use stent_core::backend::{ExecutionFilter, Page, TaskFilter};
+use stent_core::backend::{ExecutionFilter, Page, RedriveTarget, TaskFilter};
+use stent_core::commit::Redriven;
 use stent_core::execution::ExecutionState;
 use stent_core::task::{TaskPayloads, TaskState, Wait};
 use stent_core::worker::QueueRecord;
@@ -259,6 +260,26 @@ pub(super) async fn a_task_shows_what_it_is(s: Fixture) -> Checked {
     let dozing = s.look(item.id).await?;
     assert_eq!((dozing.state, dozing.due), (TaskState::Suspended, Some(at(30))), "when its timer wakes it");
     assert_eq!((dozing.worker, dozing.lease_until, dozing.started_at), (None, None, Some(at(9))));
+    Ok(())
+}
+
+/// C-X3 A task that has ended is due no more, however it ended.
+pub(super) async fn an_ended_task_is_due_no_more(s: Fixture) -> Checked {
+    let born = s.create(at(0), execution("f").born("known")).await?;
+    let cancelled = s.create(at(0), execution("f").due(at(50))).await?;
+    let late = s.create(at(0), execution("f").due(at(1)).max_duration(secs(1))).await?;
+    let done = s.start(at(0), execution("g")).await?;
+    let broken = s.start(at(0), execution("h")).await?;
+    s.end(at(1), completed(done.claim, "done")).await?;
+    s.end(at(1), failed(broken.claim, "Boom")).await?;
+    let _ = s.cancel(at(1), cancelled).await?;
+    assert_eq!(s.expire(at(2), 10).await?, [late]);
+    for ended in [born, cancelled, late, done.execution, broken.execution] {
+        let record = s.look(ended.root()).await?;
+        assert_eq!(record.due, None, "it is {}", record.state);
+    }
+    assert_eq!(s.redrive(at(3), RedriveTarget::Execution(broken.execution)).await?, Redriven::Done);
+    assert_eq!(s.look(broken.claim.task).await?.due, Some(at(3)), "one that goes on is due again");
     Ok(())
 }
 

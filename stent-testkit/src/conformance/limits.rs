@@ -2,12 +2,13 @@
 
 use stent_core::ExecutionId;
 use stent_core::claim::{ClaimFunction, ClaimRequest, ClaimedTask};
-use stent_core::task::TaskState;
+use stent_core::task::{Resume, ResumePoint, TaskState};
 
 use super::acts::Acts;
 use super::builders::{
     ExecutionWith, RequestWith, TaskWith, TurnWith, at, call, child, completed, execution, executions_of, failed, has,
-    has_limited, has_version, nth_call, released, released_until, request, retried, secs, sleeping, turn, waiting,
+    has_limited, has_version, ids_of, nth_call, released, released_until, request, retried, retried_at, secs, sleeping,
+    turn, waiting,
 };
 use super::store::{Checked, Fixture, Trouble};
 
@@ -184,6 +185,23 @@ pub(super) async fn recursion_cannot_lock_itself_up(s: Fixture) -> Checked {
     }
     s.end(at(11), completed(last.claim, "done")).await?;
     assert_eq!(s.take_with(at(11), limited(1)).await?.execution, stranger, "all places are free again");
+    Ok(())
+}
+
+/// C-Q3 An ancestor that takes its place in the same claim is not counted against a task either.
+pub(super) async fn an_ancestor_that_is_claimed_with_a_task_is_not_counted_against_it(s: Fixture) -> Checked {
+    s.create(at(0), execution("f").max_concurrent(1).priority(1)).await?;
+    let root = s.take_with(at(0), limited(1)).await?;
+    let below = child(root.claim.task, call(0, "f")).max_concurrent(1);
+    s.note_down(at(0), turn(root.claim).child(below.clone())).await?;
+    s.end(at(1), retried_at(root.claim, at(1), Resume::At(ResumePoint::default()))).await?;
+    let stranger = s.create(at(1), execution("f").max_concurrent(1)).await?;
+    let claimed = s.take(at(1), limited(1)).await?;
+    assert_eq!(ids_of(&claimed), [root.claim.task, below.id], "one place, and the one below it");
+    s.end(at(2), completed(claimed[1].claim, "done")).await?;
+    assert!(s.take(at(2), limited(1)).await?.is_empty(), "the place is the ancestor's");
+    s.end(at(2), completed(claimed[0].claim, "done")).await?;
+    assert_eq!(executions_of(&s.take(at(2), limited(1)).await?), [stranger]);
     Ok(())
 }
 

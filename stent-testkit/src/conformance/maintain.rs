@@ -126,12 +126,16 @@ pub(super) async fn a_marked_execution_is_gone_for_everyone(s: Fixture) -> Check
     let root = s.start(at(0), execution("parent").tags(&["wide"])).await?;
     let children = items(root.claim.task, &map(0, "item"), 0..2_500);
     let first_child = children[0].id;
-    s.note_down(at(0), turn(root.claim).children(children)).await?;
+    let mut write = turn(root.claim).note(0, 0, "values").children(children);
+    for number in 0..2_500 {
+        write = write.change(VariableChange::Set(variable(&format!("value {number}")), payload("v")));
+    }
+    s.note_down(at(0), write).await?;
     s.end(at(1), failed(root.claim, "Timeout")).await?;
     let id = root.execution;
 
     let step = s.prune(at(100), at(10)).await?;
-    assert!(step.more, "2,501 tasks are more than one step deletes");
+    assert!(step.more, "2,501 tasks and 2,500 values are more than one step deletes");
     assert!(step.rows <= u64::from(limits::BATCH), "a step deletes at most {} rows, not {}", limits::BATCH, step.rows);
     assert_eq!(s.status(id).await?, ExecutionStatus::Unknown);
     assert_eq!(s.execution(id).await?, None);
@@ -145,6 +149,7 @@ pub(super) async fn a_marked_execution_is_gone_for_everyone(s: Fixture) -> Check
     let of_it = TaskFilter { execution: Some(id), ..TaskFilter::default() };
     assert_eq!(s.count_tasks(&of_it).await?, 0, "executions that are being deleted are not shown");
     assert!(s.list_tasks(&of_it, Page::first(10)).await?.is_empty());
+    assert_eq!(s.read(id).await?, Variables::default(), "an unknown execution has no variables");
 
     prune_all(&s, at(100), at(10)).await?;
     assert_eq!((s.task(first_child).await?, s.task(id.root()).await?), (None, None));

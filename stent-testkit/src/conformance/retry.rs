@@ -173,7 +173,12 @@ pub(super) async fn a_release_waits_for_its_time(s: Fixture) -> Checked {
     assert!(s.take_all(at(9).before(TICK)).await?.is_empty());
     let again = s.take_one(at(9)).await?;
     s.end(at(10), released_until(again.claim, Some(at(10)), None)).await?;
-    assert_eq!(s.state(task.claim.task).await?, TaskState::Pending);
+    let record = s.look(task.claim.task).await?;
+    assert_eq!((record.state, record.due), (TaskState::Pending, Some(at(9))), "C-Y4: with the due time that it had");
+    let early = s.take_one(at(10)).await?;
+    s.end(at(5), released(early.claim)).await?;
+    let record = s.look(task.claim.task).await?;
+    assert_eq!((record.state, record.due), (TaskState::Pending, Some(at(9))), "C-X2: whose clock is behind, too");
     Ok(())
 }
 

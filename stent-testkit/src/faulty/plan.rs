@@ -46,7 +46,7 @@ struct Planned {
 struct State {
     program: Program,
     calls: Vec<&'static str>,
-    in_flight: usize,
+    in_flight: Vec<&'static str>,
     answers: VecDeque<Answered>,
 }
 
@@ -147,7 +147,13 @@ impl FaultPlan {
     /// How many calls were made and have not been answered yet.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.state().in_flight
+        self.state().in_flight.len()
+    }
+
+    /// The trait methods of the calls that have not been answered yet.
+    #[must_use]
+    pub fn unanswered(&self) -> Vec<&'static str> {
+        self.state().in_flight.clone()
     }
 
     /// Waits until nothing happens any more without time passing: no call is in flight, and the tasks of this runtime have nothing to do.
@@ -224,7 +230,7 @@ struct InFlight<'a> {
 
 impl<'a> InFlight<'a> {
     fn begin(plan: &'a FaultPlan, method: &'static str) -> Self {
-        plan.state().in_flight += 1;
+        plan.state().in_flight.push(method);
         Self { plan, method, began: Instant::now() }
     }
 }
@@ -233,7 +239,9 @@ impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         let at = Instant::now();
         let mut state = self.plan.state();
-        state.in_flight -= 1;
+        if let Some(at) = state.in_flight.iter().position(|method| *method == self.method) {
+            state.in_flight.swap_remove(at);
+        }
         if state.answers.len() == ANSWERS {
             state.answers.pop_front();
         }

@@ -15,7 +15,7 @@ use crate::clock::ManualClock;
 use crate::memory::MemoryBackend;
 
 /// Tasks whose code runs at once. The same on every machine, so that tests are.
-const CONCURRENCY: usize = 32;
+const CONCURRENCY: usize = 100;
 /// How often a task that waits comes back by replay. More would show little more of its code, and cost the square of it.
 const REPLAYS: u32 = 64;
 /// How long a goal may take in real time.
@@ -74,7 +74,7 @@ impl TestStentBuilder {
     /// Changes the worker in any way that its own builder knows: `.worker(|worker| worker.concurrency(1))`. Done for each worker, after a
     /// [crash](TestStent::crash) too.
     ///
-    /// Without it, 32 tasks run at once, on every machine; a task that waits leaves memory at once and comes back by replay, 64 times, so that a test finds code that
+    /// Without it, 100 tasks run at once, on every machine; a task that waits leaves memory at once and comes back by replay, 64 times, so that a test finds code that
     /// is not deterministic (C-R4); and code that awaits something outside of its context after its first operation fails (C-R8).
     pub fn worker(mut self, change: impl Fn(WorkerBuilder) -> WorkerBuilder + Send + Sync + 'static) -> Self {
         let before = self.worker;
@@ -109,9 +109,8 @@ impl TestStentBuilder {
         }
         let (backend, clock) = (MemoryBackend::new(), EventClock::new(self.starts_at));
         let begin = || {
-            let stent = Stent::builder(backend.clone()).clock(Arc::new(clock.clone()));
-            let stent = stent.functions(self.functions.iter().cloned());
-            self.stent.iter().fold(stent, |stent, change| change(stent))
+            let stent = Stent::builder(backend.clone()).functions(self.functions.iter().cloned());
+            self.stent.iter().fold(stent, |stent, change| change(stent)).clock(Arc::new(clock.clone()))
         };
         let client = begin().build().await?;
         // A program of its own, as that of another process: what it awaits in the background, it awaits on its own thread.

@@ -9,11 +9,13 @@ use stent_core::retry::ErrorClass;
 use stent_core::task::{TaskRecord, TaskState};
 use stent_core::{BackendError, Clock, ExecutionId, Timestamp, limits};
 use stent_executor::Worker;
-use tokio::time::Instant;
 
 use super::clock::EventClock;
 use super::parking::Parking;
 use crate::memory::MemoryBackend;
+
+/// Real time in which code comes to rest that only waits.
+const A_MOMENT: Duration = Duration::from_millis(100);
 
 /// How far things are to go.
 #[derive(Debug, Clone, Copy)]
@@ -61,26 +63,28 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) async fn reach(&self, goal: Goal) -> Result<(), Halt> {
         // Real time, and this runtime's: that of the test may be paused.
-        let give_up = Instant::now() + self.patience;
+        let reached = tokio::time::timeout(self.patience, self.go_on(goal)).await.unwrap_or(Err(Halt::Restless));
+        // Code that goes on and on is found at rest between two events; code that runs is not.
+        if tokio::time::timeout(A_MOMENT, self.quiet()).await.is_ok() {
+            self.put_away().await;
+        }
+        reached
+    }
+
+    async fn go_on(&self, goal: Goal) -> Result<(), Halt> {
         loop {
-            tokio::time::timeout_at(give_up, self.rest()).await.map_err(|_| Halt::Restless)?;
+            self.rest().await;
             if let Some(task) = self.diverged().await? {
                 return Err(Halt::Diverged(Box::new(task)));
             }
-            let (now, next) = (self.clock.now(), self.next_event().await);
+            let (now, next) = (self.clock.now(), self.clock.next_event());
             match goal {
                 Goal::Rest => return Ok(()),
-                Goal::Stopped => {
-                    tokio::time::sleep_until(give_up).await;
-                    return Err(Halt::Restless);
-                }
+                Goal::Stopped => std::future::pending().await,
                 Goal::Time(end) if now >= end => return Ok(()),
                 Goal::Time(end) => self.clock.set(next.map_or(end, |next| next.min(end))),
                 Goal::End(execution) if self.has_ended(execution).await? => return Ok(()),
                 Goal::End(_) => self.clock.set(next.ok_or(Halt::Stuck)?),
-            }
-            if Instant::now() >= give_up {
-                return Err(Halt::Restless);
             }
         }
     }
@@ -102,15 +106,11 @@ impl Driver {
         self.parking.parked(move || worker.is_idle()).await;
     }
 
-    /// The next event. If there is none, all tasks that only wait are in the store after this, which tells what they wait for.
-    async fn next_event(&self) -> Option<Timestamp> {
-        if let Some(next) = self.clock.next_event() {
-            return Some(next);
-        }
+    /// Lets all tasks that only wait leave memory: the store tells what they wait for, and a test sees the same whether they waited often before or not.
+    async fn put_away(&self) {
         self.worker.suspend_at_once(true);
         self.quiet().await;
         self.worker.suspend_at_once(false);
-        self.clock.next_event()
     }
 
     /// A task that was put off as its code does not fit its journal. The code of a test never changes, so that time mends nothing.

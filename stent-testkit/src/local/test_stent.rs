@@ -67,10 +67,17 @@ impl TestStent {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// The client, for all that a program does with one.
+    /// The client, for all that a program does with one. What is awaited there does not let the worker run; [`execution`](Self::execution) makes an execution whose
+    /// result does.
     #[must_use]
     pub fn stent(&self) -> &Stent {
         &self.0.client
+    }
+
+    /// The value that functions get by this type, if there is one: a fake that tells what was done with it.
+    #[must_use]
+    pub fn resource<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.0.program.resource()
     }
 
     /// What the clock shows.

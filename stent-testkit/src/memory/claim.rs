@@ -26,12 +26,7 @@ impl Claims for MemoryBackend {
                 tasks: taken.into_iter().filter_map(|task| tables.claimed(task)).collect(),
                 corrupt: Vec::new(),
                 next_due: tables.waiting_for_time().map(|(due, _)| due).min(),
-                next_deadline: tables
-                    .tasks
-                    .values()
-                    .filter(|row| row.is_open())
-                    .filter_map(|row| row.root.deadline)
-                    .min(),
+                next_deadline: tables.open().filter_map(|row| row.root.deadline).min(),
             }
         }))
     }
@@ -64,7 +59,7 @@ impl Claims for MemoryBackend {
             if let Some(record) = tables.workers.get_mut(&worker) {
                 record.state = WorkerState::Stopped;
             }
-            let held = tables.tasks.values().filter(|row| row.worker == Some(worker));
+            let held = tables.open().filter(|row| row.worker == Some(worker));
             let held: Vec<TaskId> = held.map(|row| row.id).collect();
             for task in &held {
                 tables.change(*task, |row| row.lease_until = row.lease_until.min(Some(now)));
@@ -78,7 +73,7 @@ impl Tables {
     /// The scheduled tasks and the suspended ones with a timer, with their times.
     fn waiting_for_time(&self) -> impl Iterator<Item = (Timestamp, TaskId)> {
         let waiting = |row: &&TaskRow| matches!(row.state, TaskState::Scheduled | TaskState::Suspended);
-        self.tasks.values().filter(waiting).filter_map(|row| Some((row.due?, row.id)))
+        self.open().filter(waiting).filter_map(|row| Some((row.due?, row.id)))
     }
 
     /// Makes what is due pending, in due order, at most [`limits::BATCH`] (C-Q1).
@@ -99,7 +94,7 @@ impl Tables {
 
     /// Priority (high first), then due time, then id (C-Q1).
     fn in_claim_order(&self, wanted: impl Fn(&TaskRow) -> bool) -> Vec<TaskId> {
-        let mut rows: Vec<&TaskRow> = self.tasks.values().filter(|row| wanted(row)).collect();
+        let mut rows: Vec<&TaskRow> = self.open().filter(|row| wanted(row)).collect();
         rows.sort_by_key(|row| (Reverse(row.call.priority), row.due, row.id));
         rows.into_iter().map(|row| row.id).collect()
     }

@@ -43,7 +43,7 @@ impl Dispatch for MemoryBackend {
 
     async fn expire(&self, now: Timestamp, limit: u32) -> Result<Vec<ExecutionId>, BackendError> {
         Ok(self.transaction(|tables| {
-            let open = tables.tasks.values().filter(|row| row.is_open());
+            let open = tables.open();
             let mut passed: Vec<(Timestamp, ExecutionId)> = open
                 .filter_map(|row| Some((row.root.deadline?, row.execution)))
                 .filter(|(deadline, _)| *deadline <= now)

@@ -115,7 +115,7 @@ impl Inspect for MemoryBackend {
     async fn queues(&self, now: Timestamp) -> Result<Vec<QueueRecord>, BackendError> {
         Ok(self.transaction(|tables| {
             let mut queues = BTreeMap::new();
-            tables.tasks.values().filter(|row| row.is_open()).for_each(|row| add_depth(&mut queues, now, row));
+            tables.open().for_each(|row| add_depth(&mut queues, now, row));
             queues.into_values().collect()
         }))
     }

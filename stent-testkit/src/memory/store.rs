@@ -16,10 +16,13 @@ use stent_core::variable::Variables;
 use stent_core::worker::WorkerRecord;
 use stent_core::{ClaimToken, ExecutionId, Failure, Fingerprint, Payload, SignalId, TaskId, Timestamp, WorkerId};
 
-/// All that is stored. `children`, `items` and `dedup` are indexes over `tasks`, kept by [`Tables::insert`] and [`Tables::remove`].
+/// All that is stored. `open`, `children`, `items` and `dedup` are indexes over `tasks`, kept by [`Tables::insert`], [`Tables::remove`] and
+/// [`Tables::change`].
 #[derive(Default)]
 pub(super) struct Tables {
     pub(super) tasks: BTreeMap<TaskId, TaskRow>,
+    /// The tasks that have not ended.
+    open: BTreeSet<TaskId>,
     pub(super) children: BTreeSet<(TaskId, TaskId)>,
     pub(super) items: BTreeMap<ItemKey, TaskId>,
     pub(super) dedup: BTreeMap<DedupKey, ExecutionId>,
@@ -223,6 +226,7 @@ impl Tables {
         self.made += 1;
         row.number = self.made;
         self.tell(if row.is_open() { Hint::TasksReady } else { Hint::TasksEnded });
+        self.open.extend(row.is_open().then_some(row.id));
         self.children.extend(row.parent.map(|parent| (parent, row.id)));
         self.items.extend(row.item_key().map(|key| (key, row.id)));
         self.dedup.extend(row.root.dedup.clone().map(|key| (key, row.execution)));
@@ -232,6 +236,7 @@ impl Tables {
     /// Deletes a task's row.
     pub(super) fn remove(&mut self, id: TaskId) {
         let Some(row) = self.tasks.remove(&id) else { return };
+        self.open.remove(&id);
         if let Some(parent) = row.parent {
             self.children.remove(&(parent, id));
         }
@@ -246,7 +251,7 @@ impl Tables {
     /// Changes a task's row: the only way to do so. The state goes along the protocol's edges alone (S7), and what follows from it alone is done here.
     pub(super) fn change(&mut self, id: TaskId, change: impl FnOnce(&mut TaskRow)) {
         let Some(row) = self.tasks.get_mut(&id) else { return };
-        let before = row.state;
+        let (before, had_place) = (row.state, row.place);
         change(row);
         let (after, is_root, execution) = (row.state, row.parent.is_none(), row.execution);
         debug_assert!(before == after || before.can_become(after), "task {id}: no edge from {before} to {after}");
@@ -261,6 +266,16 @@ impl Tables {
             (row.place, row.due) = (false, None);
         }
         debug_assert_eq!(row.is_open(), row.ended_at.is_none(), "task {id}: {after} with a wrong time of its end");
+        let place_is_free = had_place && !row.place;
+        if after.is_final() {
+            self.open.remove(&id);
+        } else {
+            self.open.insert(id);
+        }
+        if place_is_free {
+            // Others of its function may be free to claim now.
+            self.tell(Hint::TasksReady);
+        }
         if before == after {
             return;
         }
@@ -274,6 +289,11 @@ impl Tables {
                 }
             }
         }
+    }
+
+    /// The tasks that have not ended, by id.
+    pub(super) fn open(&self) -> impl Iterator<Item = &TaskRow> {
+        self.open.iter().filter_map(|id| self.tasks.get(id))
     }
 
     /// Notes a hint to be given after the transaction.
@@ -313,7 +333,7 @@ impl Tables {
         generation: u32,
         operation: &OperationId,
         items: Range<u32>,
-    ) -> impl Iterator<Item = (u32, &TaskRow)> {
+    ) -> impl DoubleEndedIterator<Item = (u32, &TaskRow)> {
         let key = |index| (parent, generation, operation.clone(), index);
         let keys = key(items.start)..key(items.end.max(items.start));
         self.items.range(keys).filter_map(|((_, _, _, index), id)| Some((*index, self.tasks.get(id)?)))

@@ -30,7 +30,14 @@ impl Tables {
         settled: bool,
     ) -> bool {
         let states = || self.items(parent, generation, operation, items.clone()).map(|(_, row)| row.state);
-        states().all(TaskState::is_final) || (!settled && states().any(|state| state == TaskState::Failed))
+        let has_failed = || !settled && states().any(|state| state == TaskState::Failed);
+        self.has_no_open(parent, generation, operation, items.clone()) || has_failed()
+    }
+
+    /// Whether a map's range has no open item left.
+    fn has_no_open(&self, parent: TaskId, generation: u32, operation: &OperationId, items: Range<u32>) -> bool {
+        // From the end: the last items are mostly the last to close.
+        self.items(parent, generation, operation, items).rev().all(|(_, row)| row.state.is_final())
     }
 
     /// The same for a range whose items may not exist yet: then it is not over.
@@ -56,10 +63,12 @@ impl Tables {
             return;
         }
         let ends = |wait: &Wait| match (wait, made.index) {
-            (Wait::Map { operation, items, .. }, Some(index)) => {
+            (Wait::Map { operation, items, settled }, Some(index)) => {
+                // An item that failed before would have woken the parent, or kept it from its suspension.
+                let fails = !settled && row.state == TaskState::Failed;
                 *operation == made.operation
                     && items.contains(&index)
-                    && self.is_over(parent.id, parent.execution, parent.generation, wait)
+                    && (fails || self.has_no_open(parent.id, parent.generation, operation, items.clone()))
             }
             _ => false,
         };
@@ -71,7 +80,7 @@ impl Tables {
 
     /// Wakes the suspended tasks of an execution that wait for a signal of this name.
     pub(super) fn wake_waiting_for(&mut self, now: Timestamp, execution: ExecutionId, wait: &Wait) {
-        let waiting = self.tasks.values().filter(|row| row.execution == execution && row.state == TaskState::Suspended);
+        let waiting = self.open().filter(|row| row.execution == execution && row.state == TaskState::Suspended);
         let waiting: Vec<TaskId> = waiting.filter(|row| row.waits.contains(wait)).map(|row| row.id).collect();
         for task in waiting {
             self.wake(now, task);

@@ -2,21 +2,10 @@
 //!
 //! The bytes are choices among what is there by the time the moment comes, so that a history keeps its meaning when moments are left out.
 
-use proptest::collection::vec;
-use proptest::prelude::{Just, Strategy};
-use proptest::strategy::Union;
+use super::choices::Choices;
 
-use super::choices::Bytes;
-
-/// How many moments a history has; each makes one call or more.
-pub(super) const LENGTH: std::ops::RangeInclusive<usize> = 40..=80;
-
-/// One moment of a history.
-#[derive(Debug, Clone)]
-pub(super) struct Moment {
-    pub(super) kind: Kind,
-    pub(super) choices: Vec<u8>,
-}
+/// One moment of a history: its choices, of which the first is what is done.
+pub(super) type Moment = Vec<u8>;
 
 /// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,15 +37,15 @@ pub(super) enum Kind {
 }
 
 /// How often each kind comes, of a hundred; the plainest first, to which others shrink.
-const KINDS: [(u32, Kind); 19] = [
-    (8, Kind::Dispatch),
-    (19, Kind::Claim),
+const KINDS: [(usize, Kind); 19] = [
+    (6, Kind::Dispatch),
+    (20, Kind::Claim),
     (18, Kind::Write),
-    (15, Kind::Complete),
+    (14, Kind::Complete),
     (7, Kind::Suspend),
-    (4, Kind::Send),
+    (5, Kind::Send),
     (3, Kind::Renew),
-    (3, Kind::Reserve),
+    (4, Kind::Reserve),
     (4, Kind::Redrive),
     (2, Kind::Expire),
     (1, Kind::Cancel),
@@ -70,9 +59,15 @@ const KINDS: [(u32, Kind); 19] = [
     (1, Kind::Look),
 ];
 
-/// Histories of any length up to the greatest, so that they shrink below the least.
-pub(super) fn histories() -> impl Strategy<Value = Vec<Moment>> {
-    let kind = Union::new_weighted(KINDS.iter().map(|(weight, kind)| (*weight, Just(*kind))).collect());
-    let moment = (kind, Bytes).prop_map(|(kind, choices)| Moment { kind, choices });
-    vec(moment, 0..=*LENGTH.end())
+impl Kind {
+    /// The first choice of a moment.
+    pub(super) fn choose(choices: &mut Choices<'_>) -> Self {
+        let mut left = choices.byte() * KINDS.iter().map(|(weight, _)| weight).sum::<usize>() / 256;
+        let mut kinds = KINDS.iter().skip_while(|(weight, _)| {
+            let is_past = left >= *weight;
+            left = left.saturating_sub(*weight);
+            is_past
+        });
+        kinds.next().map_or(Self::Dispatch, |(_, kind)| *kind)
+    }
 }

@@ -108,7 +108,7 @@ impl Call {
             Self::CountTasks(filter) => backend.count_tasks(filter).await.into(),
             Self::Task(id) => backend.task(*id).await.into(),
             Self::Payloads(tasks) => backend.payloads(tasks).await.into(),
-            Self::Waits(task) => backend.waits(*task).await.into(),
+            Self::Waits(task) => backend.waits(*task).await.map(maps_in_one_order).into(),
             Self::ListJournal(task, page) => backend.list_journal(*task, *page).await.into(),
             Self::ListProgress(execution, page) => backend.list_progress(*execution, *page).await.into(),
             Self::ListDeadLetters(filter, page) => backend.list_dead_letters(filter, *page).await.into(),
@@ -179,6 +179,13 @@ fn without_count(pruned: Pruned) -> Pruned {
 fn in_one_order(mut journal: LoadedJournal) -> LoadedJournal {
     journal.children.sort_by_key(|child| child.id);
     journal
+}
+
+/// Signals are told to come first and by name; in which order maps follow is not told.
+fn maps_in_one_order(mut waits: Vec<Wait>) -> Vec<Wait> {
+    let maps = waits.iter().take_while(|wait| matches!(wait, Wait::Signal(_))).count();
+    waits[maps..].sort_by_cached_key(|wait| format!("{wait:?}"));
+    waits
 }
 
 /// An answer as it is compared. Of trouble that is the kind: the words are the backend's own.

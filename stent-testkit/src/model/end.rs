@@ -4,9 +4,9 @@ use stent_core::operation::{OperationId, OperationKind};
 use stent_core::task::{End, Resume, ResumePoint, Suspension, TaskEnd, Wait};
 use stent_core::{BackendError, Failure};
 
-use super::choices::Choices;
 use super::call::Call;
-use super::history::History;
+use super::choices::Choices;
+use super::history::{Family, History};
 use super::journal::Journal;
 use super::plan::SIGNALS;
 use super::turn::changes;
@@ -18,7 +18,7 @@ pub(super) const REFUSED: &str = "handled";
 /// Ends of one to three claims.
 pub(super) async fn complete(history: &History<'_>, choices: &mut Choices<'_>) -> Result<Call, BackendError> {
     let mut ends = Vec::new();
-    for held in history.claims(choices, 3) {
+    for held in history.claims(choices, Family::WithFailed) {
         let journal = Journal::load(history, held).await?;
         ends.push(TaskEnd { claim: held.claim, end: end(history, &journal, choices) });
     }
@@ -26,7 +26,10 @@ pub(super) async fn complete(history: &History<'_>, choices: &mut Choices<'_>) -
 }
 
 fn end(history: &History<'_>, journal: &Journal, choices: &mut Choices<'_>) -> End {
-    match choices.below(16) {
+    let kind = choices.below(16);
+    // A failure is mostly passed on.
+    let kind = if kind < 5 && !journal.failures().is_empty() { 5 } else { kind };
+    match kind {
         0..=4 => End::Completed {
             output: payload(choices.among(["done", "", "fine"])),
             variables: if choices.chance(40) { changes(choices) } else { Vec::new() },
@@ -62,7 +65,7 @@ fn why(journal: &Journal, choices: &mut Choices<'_>) -> Failure {
 fn resume(journal: &Journal, choices: &mut Choices<'_>) -> Resume {
     let (failures, byte) = (journal.failures(), choices.below(16));
     match byte {
-        0..=8 if !failures.is_empty() => Resume::At(point(journal, &failures, choices)),
+        0..=10 if !failures.is_empty() => Resume::At(point(journal, &failures, choices)),
         0..=4 => Resume::At(ResumePoint::default()),
         5..=10 => Resume::Restart,
         11..=13 => Resume::At(odd_point(journal, choices)),
@@ -90,21 +93,20 @@ fn odd_point(journal: &Journal, choices: &mut Choices<'_>) -> ResumePoint {
     }
 }
 
+/// Mostly the last turn, which was given the failure; or any, also one that never was.
 fn turn(journal: &Journal, choices: &mut Choices<'_>) -> u32 {
     let last = journal.last_turn();
     match choices.below(8) {
         0..=3 => last.max(1),
         4 => last + 1,
-        5 => last.saturating_sub(1),
-        6 => 1,
-        _ => 0,
+        _ => u32::try_from(choices.byte()).unwrap_or(0) % (last + 3),
     }
 }
 
 /// Suspensions of one to three claims.
 pub(super) async fn suspend(history: &History<'_>, choices: &mut Choices<'_>) -> Result<Call, BackendError> {
     let mut suspensions = Vec::new();
-    for held in history.claims(choices, 3) {
+    for held in history.claims(choices, Family::WithOpen) {
         let journal = Journal::load(history, held).await?;
         let mut waits = Vec::new();
         for _ in 0..choices.below(3) {
@@ -112,6 +114,11 @@ pub(super) async fn suspend(history: &History<'_>, choices: &mut Choices<'_>) ->
         }
         if choices.chance(128) {
             waits.extend(journal.calls().into_iter().map(Wait::Child));
+            waits.extend(journal.maps.iter().map(|map| Wait::Map {
+                operation: map.operation.clone(),
+                items: 0..map.items,
+                settled: choices.chance(100),
+            }));
         }
         let until = choices.chance(90).then(|| match choices.below(4) {
             3 => history.about_now(choices),

@@ -3,15 +3,16 @@
 
 use std::time::Duration;
 
-use stent_core::backend::{ExecutionFilter, Page, TaskFilter};
+use stent_core::backend::{ExecutionFilter, Page, TaskFilter, Watch};
 use stent_core::claim::Claim;
 use stent_core::execution::ExecutionRecord;
 use stent_core::task::{TaskRecord, TaskState};
 use stent_core::{Backend, BackendError, ClaimToken, ExecutionId, SignalId, TaskId, Timestamp, WorkerId, limits};
 
-use super::choices::Choices;
 use super::call::{Answer, Call};
-use crate::conformance::builders::{TICK, at, secs};
+use super::choices::Choices;
+use super::plan::SIGNALS;
+use crate::conformance::builders::{TICK, at, secs, signal_name};
 
 /// How many workers there are.
 const WORKERS: usize = 3;
@@ -23,6 +24,16 @@ pub(super) struct Held {
     pub(super) worker: WorkerId,
     /// The generation of the task's journal, of which its holder writes.
     pub(super) generation: u32,
+}
+
+/// Which tasks are meant in the first place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    Any,
+    /// Those with open children.
+    WithOpen,
+    /// Those with children that failed.
+    WithFailed,
 }
 
 /// What is known.
@@ -38,7 +49,8 @@ pub(super) struct History<'m> {
     pub(super) gone: Vec<ExecutionId>,
     /// Calls that changed something, or tried to.
     pub(super) made: Vec<Call>,
-    issued: Vec<Held>,
+    /// The claims that were given.
+    pub(super) issued: Vec<Held>,
     ids: u32,
 }
 
@@ -46,7 +58,7 @@ impl<'m> History<'m> {
     pub(super) fn new(model: &'m dyn Backend) -> Self {
         Self {
             model,
-            now: at(1_000),
+            now: at(0),
             executions: Vec::new(),
             tasks: Vec::new(),
             gone: vec![ExecutionId::from_bytes([0xee; 16])],
@@ -64,6 +76,10 @@ impl<'m> History<'m> {
         self.gone.extend(before.filter(|id| self.executions.iter().all(|one| one.id != *id)));
         self.tasks = self.model.list_tasks(&TaskFilter::default(), Page::first(limits::PAGE)).await?;
         self.now = self.later(choices.byte());
+        if self.live().is_empty() && !self.has_claimable() {
+            // Nobody could do anything.
+            self.now = self.next_event().unwrap_or(self.now);
+        }
         Ok(())
     }
 
@@ -80,6 +96,16 @@ impl<'m> History<'m> {
             249..=253 => self.now.before(secs(1)),
             _ => self.now.after(secs(3_600)),
         }
+    }
+
+    /// Whether a claim could give something.
+    pub(super) fn has_claimable(&self) -> bool {
+        self.tasks.iter().any(|task| match task.state {
+            TaskState::Pending => true,
+            TaskState::Scheduled | TaskState::Suspended => task.due.is_some_and(|due| due <= self.now),
+            TaskState::Running => task.lease_until <= Some(self.now),
+            _ => false,
+        })
     }
 
     fn next_event(&self) -> Option<Timestamp> {
@@ -109,17 +135,14 @@ impl<'m> History<'m> {
         running.filter_map(last).collect()
     }
 
-    /// What was given under a token.
-    pub(super) fn issued_under(&self, token: ClaimToken) -> impl Iterator<Item = &Held> {
-        self.issued.iter().filter(move |held| held.claim.token == token)
-    }
-
-    /// Claims of one to so many different tasks. Mostly they hold.
-    pub(super) fn claims(&self, choices: &mut Choices<'_>, most: usize) -> Vec<Held> {
+    /// Claims of one to three different tasks, mostly of one. Mostly they hold, and mostly they are of the family, if there are such.
+    pub(super) fn claims(&self, choices: &mut Choices<'_>, family: Family) -> Vec<Held> {
         let mut claims: Vec<Held> = Vec::new();
         let live = self.live();
-        for _ in 0..=choices.below(most * most) / most {
+        let of_family: Vec<Held> = live.iter().filter(|held| self.fits(held.claim.task, family)).copied().collect();
+        for _ in 0..=[0, 0, 0, 0, 0, 1, 1, 2][choices.below(8)] {
             let held = match choices.byte() {
+                ..=179 if !of_family.is_empty() => choices.one(&of_family).copied(),
                 ..=235 => choices.one(&live).copied(),
                 236..=250 => choices.one(&self.issued).copied(),
                 _ => choices.one(&self.tasks).map(|task| Held {
@@ -131,6 +154,25 @@ impl<'m> History<'m> {
             claims.extend(held.filter(|held| claims.iter().all(|other| other.claim.task != held.claim.task)));
         }
         claims
+    }
+
+    /// The slots of a task's execution that hold a value.
+    pub(super) async fn filled(&self, task: TaskId) -> Result<Vec<&'static str>, BackendError> {
+        let Some(execution) = self.tasks.iter().find(|one| one.id == task).map(|one| one.execution) else {
+            return Ok(Vec::new());
+        };
+        let watches = SIGNALS.map(|name| Watch::Signal(execution, signal_name(name)));
+        let news = self.model.news(&watches).await?;
+        Ok(SIGNALS.into_iter().zip(news).filter(|(_, is_filled)| *is_filled).map(|(name, _)| name).collect())
+    }
+
+    fn fits(&self, task: TaskId, family: Family) -> bool {
+        let mut children = self.tasks.iter().filter(|child| child.parent == Some(task)).map(|child| child.state);
+        match family {
+            Family::Any => true,
+            Family::WithOpen => children.any(|state| !state.is_final()),
+            Family::WithFailed => children.any(|state| state == TaskState::Failed),
+        }
     }
 
     /// An execution, mostly one of those that there are.

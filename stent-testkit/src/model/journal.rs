@@ -66,6 +66,11 @@ impl Journal {
         self.loaded.children.iter().map(|child| child.id).collect()
     }
 
+    /// Those that are open.
+    pub(super) fn open_calls(&self) -> Vec<TaskId> {
+        self.loaded.children.iter().filter(|child| child.ended.is_none()).map(|child| child.id).collect()
+    }
+
     /// What failed: the operation, and the failed child if it is a call or map.
     pub(super) fn failures(&self) -> Vec<(OperationId, Option<TaskId>)> {
         let calls = self.loaded.children.iter().filter(|child| has_failed(child.ended.as_ref()));

@@ -7,8 +7,8 @@ use stent_core::operation::OperationKind;
 use stent_core::task::TaskState;
 use stent_core::{BackendError, ExecutionId, TaskId, limits};
 
-use super::choices::Choices;
 use super::call::Call;
+use super::choices::Choices;
 use super::history::{Held, History};
 use super::journal::Journal;
 use super::plan::{SIGNALS, all_keys};
@@ -144,13 +144,10 @@ pub(super) async fn everything(history: &History<'_>) -> Result<Vec<Call>, Backe
             }
         }
     }
+    let slot = |execution: &ExecutionId| SIGNALS.map(|name| Watch::Signal(*execution, signal_name(name)));
+    calls.push(Call::News(known.iter().flat_map(slot).collect()));
     for execution in known {
-        let of_it = [
-            Call::Read(execution),
-            Call::ListProgress(execution, Page::first(limits::PAGE)),
-            Call::News(SIGNALS.map(|name| Watch::Signal(execution, signal_name(name))).to_vec()),
-        ];
-        calls.extend(of_it);
+        calls.extend([Call::Read(execution), Call::ListProgress(execution, Page::first(limits::PAGE))]);
     }
     Ok(calls)
 }

@@ -37,6 +37,7 @@ mod look;
 mod plan;
 mod report;
 mod run;
+mod shrink;
 mod tally;
 mod turn;
 
@@ -48,13 +49,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
-
 use stent_core::Backend;
 
 use crate::conformance::{Opening, Store, opening};
 use crate::memory::{MemoryBackend, MemoryStore};
-use act::{LENGTH, Moment, histories};
+use act::Moment;
 use run::Looks;
+use shrink::{Histories, Shrinking};
 pub use tally::Tally;
 
 /// How many histories are run if nobody says otherwise.
@@ -126,11 +127,6 @@ where
     Some(found.into_inner()).filter(|seed| *seed < seeds.end)
 }
 
-#[doc(hidden)]
-pub fn only_make(seeds: Range<u64>) -> usize {
-    seeds.map(|seed| make(seed).1.current().len()).sum()
-}
-
 /// What the histories of these seeds meet, by call and answer.
 pub fn tally(seeds: Range<u64>) -> Tally {
     let runtime = runtime();
@@ -186,22 +182,17 @@ fn live(
     runtime.block_on(run::run(moments, store, looks))
 }
 
-/// A seed's history, which is long enough but shrinks to less, and who shrinks it.
-fn make(seed: u64) -> (TestRunner, impl ValueTree<Value = Vec<Moment>>) {
-    let config = Config {
+/// A seed's history, and who shrinks it.
+fn make(seed: u64) -> (TestRunner, Shrinking) {
+    let mut runner = TestRunner::new(Config {
         rng_seed: RngSeed::Fixed(seed),
         failure_persistence: None,
         max_shrink_iters: 20_000,
         max_shrink_time: 120_000,
         ..Config::default()
-    };
-    let mut runner = TestRunner::new(config);
-    let histories = histories();
-    loop {
-        match histories.new_tree(&mut runner) {
-            Ok(tree) if LENGTH.contains(&tree.current().len()) => return (runner, tree),
-            Ok(_) => {}
-            Err(reason) => panic!("no history of seed {seed}: {reason}"),
-        }
+    });
+    match Histories.new_tree(&mut runner) {
+        Ok(tree) => (runner, tree),
+        Err(reason) => panic!("no history of seed {seed}: {reason}"),
     }
 }

@@ -14,10 +14,10 @@ use stent_core::task::{NewTask, TaskState};
 use stent_core::worker::{WorkerRecord, WorkerState};
 use stent_core::{BackendError, Fingerprint};
 
-use super::act::{Kind, Moment};
-use super::choices::Choices;
+use super::act::Kind;
 use super::call::Call;
-use super::history::{Held, History, worker};
+use super::choices::Choices;
+use super::history::{Family, Held, History, worker};
 use super::{end, look, turn};
 use crate::conformance::builders::{self, dedup, fingerprint, has, payload, queue, secs, signal_name, tag, version};
 
@@ -27,7 +27,7 @@ const LIMITED: &str = "h";
 const QUEUES: [&str; 2] = ["a", "b"];
 const TAGS: [&str; 2] = ["x", "y"];
 pub(super) const SIGNALS: [&str; 2] = ["s", "t"];
-const KEYS: [&str; 3] = ["k", "l", "m"];
+const KEYS: [&str; 2] = ["k", "l"];
 
 /// What a moment does.
 #[derive(Debug)]
@@ -37,26 +37,11 @@ pub(super) enum Deed {
     Look,
 }
 
-/// Settles what a moment does. A kind that finds nothing to act on makes way for one that sees to it that there is something.
-pub(super) async fn plan(
-    history: &mut History<'_>,
-    moment: &Moment,
-    choices: &mut Choices<'_>,
-) -> Result<Deed, BackendError> {
-    let has_open = history.tasks.iter().any(|task| !task.state.is_final());
-    let kind = match moment.kind {
-        Kind::Write | Kind::Complete | Kind::Suspend | Kind::Renew | Kind::Reserve if history.live().is_empty() => {
-            Kind::Claim
-        }
-        Kind::Redrive if !history.executions.iter().any(|one| is_redrivable(one.state)) && choices.chance(200) => {
-            Kind::Complete
-        }
-        kind => kind,
-    };
-    let kind = match kind {
-        Kind::Claim | Kind::Complete | Kind::Send | Kind::Cancel | Kind::Repeat if !has_open => Kind::Dispatch,
-        kind => kind,
-    };
+/// Settles what a moment does.
+pub(super) async fn plan(history: &mut History<'_>, choices: &mut Choices<'_>) -> Result<Deed, BackendError> {
+    let kind = Kind::choose(choices);
+    history.go_on(choices).await?;
+    let kind = fitting(history, kind, choices);
     Ok(Deed::Calls(match kind {
         Kind::Reopen => return Ok(Deed::Reopen),
         Kind::Look => return Ok(Deed::Look),
@@ -80,12 +65,36 @@ pub(super) async fn plan(
     }))
 }
 
+/// A kind that finds nothing to act on makes way for one that sees to it that there is something.
+fn fitting(history: &History<'_>, kind: Kind, choices: &mut Choices<'_>) -> Kind {
+    let kind = match kind {
+        Kind::Claim if !history.has_claimable() && choices.chance(200) => Kind::Complete,
+        kind => kind,
+    };
+    let has_failed = history.executions.iter().any(|one| is_redrivable(one.state));
+    let kind = match kind {
+        Kind::Redrive if !has_failed && choices.chance(200) => Kind::Complete,
+        kind => kind,
+    };
+    let kind = match kind {
+        Kind::Write | Kind::Complete | Kind::Suspend | Kind::Renew | Kind::Reserve if history.live().is_empty() => {
+            Kind::Claim
+        }
+        kind => kind,
+    };
+    let has_open = history.tasks.iter().any(|task| !task.state.is_final());
+    match kind {
+        Kind::Claim | Kind::Send | Kind::Cancel | Kind::Repeat if !has_open => Kind::Dispatch,
+        kind => kind,
+    }
+}
+
 fn is_redrivable(state: ExecutionState) -> bool {
     matches!(state, ExecutionState::Failed | ExecutionState::TimedOut)
 }
 
 fn dispatch(history: &mut History<'_>, choices: &mut Choices<'_>) -> Call {
-    Call::Dispatch((0..=choices.below(9) / 3).map(|_| execution(history, choices)).collect())
+    Call::Dispatch((0..=choices.below(16) / 12).map(|_| execution(history, choices)).collect())
 }
 
 /// An execution of an id of its own.
@@ -94,7 +103,7 @@ pub(super) fn execution(history: &mut History<'_>, choices: &mut Choices<'_>) ->
         id: history.next_execution(),
         task: task(history, choices),
         max_duration: choices.chance(60).then(|| secs([20, 5, 0][choices.below(3)])),
-        dedup: choices.chance(60).then(|| dedup(KEYS[choices.below(2)])),
+        dedup: choices.chance(60).then(|| dedup(choices.among(KEYS))),
         born: choices.chance(10).then(|| payload("born")),
     }
 }
@@ -160,7 +169,7 @@ fn claim(history: &mut History<'_>, choices: &mut Choices<'_>) -> Call {
     Call::Claim(ClaimRequest {
         worker: worker(choices.below(3)),
         token,
-        limit: [1, 2, 1, 3, 10, 10, 10, 0][choices.below(8)],
+        limit: if choices.chance(8) { 0 } else { [1, 2, 3, 10][choices.below(4)] },
         lease: secs([10, 10, 1, 60][choices.below(4)]),
         functions: functions(choices),
         queues: if choices.chance(30) { choices.some(&QUEUES.map(queue)).into() } else { Arc::from([]) },
@@ -185,9 +194,10 @@ fn functions(choices: &mut Choices<'_>) -> Arc<[ClaimFunction]> {
 fn renew(history: &History<'_>, choices: &mut Choices<'_>) -> Call {
     let id = worker(choices.below(3));
     let mut claims: Vec<Held> = history.live().into_iter().filter(|held| held.worker == id).collect();
-    for other in history.claims(choices, 2) {
+    let lost = history.issued.iter().rev().filter(|held| held.worker == id).take(choices.below(6));
+    for other in history.claims(choices, Family::Any).iter().chain(lost) {
         if claims.iter().all(|held| held.claim.task != other.claim.task) {
-            claims.push(other);
+            claims.push(*other);
         }
     }
     let worker = WorkerRecord {
@@ -201,7 +211,7 @@ fn renew(history: &History<'_>, choices: &mut Choices<'_>) -> Call {
 }
 
 fn reserve(history: &History<'_>, choices: &mut Choices<'_>) -> Call {
-    let claim = history.claims(choices, 1).first().map(|held| held.claim);
+    let claim = history.claims(choices, Family::Any).first().map(|held| held.claim);
     let key = key(choices);
     claim.map_or_else(|| Call::Recall(all_keys()), |claim| Call::Reserve(claim, key))
 }
@@ -248,7 +258,7 @@ fn repeat(history: &History<'_>, choices: &mut Choices<'_>) -> Vec<Call> {
 }
 
 fn still_holds(history: &History<'_>, request: &ClaimRequest) -> bool {
-    let mut given = history.issued_under(request.token).peekable();
+    let mut given = history.issued.iter().filter(|held| held.claim.token == request.token).peekable();
     given.peek().is_some()
         && given.all(|held| {
             let is_it = |task: &&stent_core::task::TaskRecord| task.id == held.claim.task;

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
+use stent_core::RetryPolicy;
+
 use super::run::{Difference, Done};
 
 /// How many characters of a UUID's text.
@@ -11,33 +13,22 @@ const UUID: usize = 36;
 /// What happened before, and the two answers.
 pub(super) fn difference(difference: &Difference) -> String {
     let mut text = String::new();
-    let start = difference.before.iter().find_map(|done| match done {
-        Done::Call(now, ..) => Some(*now),
-        Done::Reopened => None,
-    });
-    let start = start.unwrap_or(difference.now);
-    let seconds = |now: stent_core::Timestamp| {
-        let micros = now.as_micros() - start.as_micros();
-        format!("{}.{:06} s", micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000))
-    };
     for (number, done) in (1..).zip(&difference.before) {
         let _ = match done {
-            Done::Call(now, call, answer) => {
-                writeln!(text, "{number:>3}  {:>12}  {call:?}\n{:>19}-> {answer:?}", seconds(*now), "")
-            }
+            Done::Call(now, call, answer) => writeln!(text, "{number:>3}  {now}  {call:?}\n     -> {answer:?}"),
             Done::Reopened => writeln!(text, "{number:>3}  the store is opened anew"),
         };
     }
     let Difference { now, call, model, other, .. } = difference;
-    let _ = writeln!(text, "  >  {:>12}  {call:?}", seconds(*now));
+    let _ = writeln!(text, "  >  {now}  {call:?}");
     let (model, other) = (format!("{model:#?}"), format!("{other:#?}"));
     if model == other {
-        text += "the answers differ in the bytes of a payload, which is never shown:\n";
+        text += "the answers differ in the bytes of a payload, which are never shown:\n";
         text += &model;
     } else {
         text += &lines(&model, &other);
     }
-    short(&text)
+    plain(&short(&text))
 }
 
 /// The lines in which two texts differ, with those before and after that hold them.
@@ -60,53 +51,60 @@ fn lines(model: &str, other: &str) -> String {
     text
 }
 
-/// The same with short names of ids, and without what says nothing.
+/// The same with short names of ids, by what each was told as first: `e1` of an execution, `t2` of a task.
 fn short(text: &str) -> String {
-    let mut names: HashMap<String, String> = HashMap::new();
+    let mut names: HashMap<&str, String> = HashMap::new();
     let mut short = String::new();
     let mut rest = text;
     // An id is told as `TaskId(00000000-0000-0000-0000-000000000000)`.
-    while let Some(open) =
-        rest.find("Id(").map(|at| at + 2).into_iter().chain(rest.find("Token(").map(|at| at + 5)).min()
-    {
+    while let Some(open) = rest.find('(') {
         let (before, after) = rest.split_at(open + 1);
-        let kind_at = before[..open].rfind(|c: char| !c.is_alphanumeric()).map_or(0, |at| at + 1);
-        let Some(id) = after.get(..UUID).filter(|_| after[UUID.min(after.len())..].starts_with(')')) else {
-            short += before;
-            rest = after;
-            continue;
-        };
-        let kind = before[kind_at..].chars().next().unwrap_or('?').to_ascii_lowercase();
-        let number = names.len() + 1;
-        let name = names.entry(id.to_owned()).or_insert_with(|| format!("{kind}{number}"));
-        short += &before[..kind_at];
-        short += name;
-        rest = &after[UUID + 1..];
+        let kind = before.rfind(|c: char| !c.is_alphanumeric() && c != '(').map_or(0, |at| at + 1);
+        let word = &before[kind..open];
+        let id = after.get(..UUID).filter(|_| after[UUID..].starts_with(')'));
+        match id.filter(|_| word.ends_with("Id") || word.ends_with("Token")) {
+            Some(id) => {
+                let number = names.len() + 1;
+                let letter = word.chars().next().unwrap_or('?').to_ascii_lowercase();
+                short += &before[..kind];
+                short += names.entry(id).or_insert_with(|| format!("{letter}{number}"));
+                rest = &after[UUID + 1..];
+            }
+            None => {
+                short += before;
+                rest = after;
+            }
+        }
     }
-    short += rest;
-    for nothing in [": None", ": []"] {
-        short = without(&short, nothing);
-    }
-    short
+    short + rest
 }
 
-/// Without the fields of this value, where they stand in one line with others.
+/// The same without what says nothing.
+fn plain(text: &str) -> String {
+    let policy = format!(": {:?}", RetryPolicy::default());
+    let mut plain = text.replace("\\0", "").replace("2026-01-01T", "");
+    for nothing in [&*policy, ": None", ": []", ": \"\""] {
+        plain = without(&plain, nothing);
+    }
+    plain
+}
+
+/// Without the fields of this value that stand in one line with others.
 fn without(text: &str, value: &str) -> String {
     let mut kept = String::new();
     let mut rest = text;
     while let Some(at) = rest.find(value) {
         let (before, after) = (&rest[..at], &rest[at + value.len()..]);
-        let name = before.rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |at| at + 1);
-        match after.strip_prefix(", ") {
-            Some(after) => {
-                kept += &before[..name];
-                rest = after;
-            }
-            None => {
-                kept += before;
-                kept += value;
-                rest = after;
-            }
+        let field = before.rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |at| at + 1);
+        kept += &before[..field];
+        rest = after;
+        if let Some(after) = after.strip_prefix(", ") {
+            rest = after;
+        } else if after.starts_with(" }") && kept.ends_with(", ") {
+            kept.truncate(kept.len() - 2);
+        } else {
+            kept += &before[field..];
+            kept += value;
         }
     }
     kept + rest

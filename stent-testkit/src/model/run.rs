@@ -5,8 +5,8 @@ use std::time::Duration;
 use stent_core::Timestamp;
 
 use super::act::Moment;
-use super::choices::Choices;
 use super::call::{Answer, Call};
+use super::choices::Choices;
 use super::history::History;
 use super::plan::{self, Deed};
 use super::{look, report};
@@ -26,7 +26,7 @@ pub(super) enum Looks {
 /// What was done, for a report.
 #[derive(Debug)]
 pub(super) enum Done {
-    Call(Timestamp, Call, Answer),
+    Call(Timestamp, Box<Call>, Box<Answer>),
     Reopened,
 }
 
@@ -68,9 +68,8 @@ impl Both<'_> {
         let model = self.model;
         let mut history = History::new(model);
         for moment in moments {
-            let mut choices = Choices::of(&moment.choices);
-            history.go_on(&mut choices).await.map_err(defect)?;
-            match plan::plan(&mut history, moment, &mut choices).await.map_err(defect)? {
+            let mut choices = Choices::of(moment);
+            match plan::plan(&mut history, &mut choices).await.map_err(defect)? {
                 Deed::Calls(calls) => {
                     for call in calls {
                         self.make(&mut history, call).await?;
@@ -83,14 +82,13 @@ impl Both<'_> {
                 self.look(&mut history).await?;
             }
         }
-        self.reopen().await?;
         self.look(&mut history).await
     }
 
     async fn make(&mut self, history: &mut History<'_>, call: Call) -> Result<(), String> {
         let answer = self.compare(history.now, &call).await?;
         history.learn(&call, &answer);
-        self.done.push(Done::Call(history.now, call, answer));
+        self.done.push(Done::Call(history.now, Box::new(call), Box::new(answer)));
         Ok(())
     }
 

@@ -4,21 +4,21 @@ use stent_core::execution::NewExecution;
 use stent_core::journal::{Abandoned, AbandonedChildren, EntryBody, JournalEntry, Made, Take, TurnWrite};
 use stent_core::operation::{OperationId, OperationKey, OperationKind};
 use stent_core::outcome::OperationOutcome;
-use stent_core::task::NewChild;
+use stent_core::task::{NewChild, NewTask};
 use stent_core::variable::VariableChange;
 use stent_core::{BackendError, ExecutionId, TaskId, Timestamp};
 
-use super::choices::Choices;
 use super::call::Call;
-use super::history::{Held, History};
+use super::choices::Choices;
+use super::history::{Family, Held, History};
 use super::journal::Journal;
 use super::plan::{self, SIGNALS};
-use crate::conformance::builders::{failure, payload, secs, signal_name, turn_in, variable};
+use crate::conformance::builders::{failure, function, payload, secs, signal_name, turn_in, variable};
 
 /// Turns of one to three tasks.
 pub(super) async fn write(history: &mut History<'_>, choices: &mut Choices<'_>) -> Result<Call, BackendError> {
     let mut turns = Vec::new();
-    for held in history.claims(choices, 3) {
+    for held in history.claims(choices, Family::Any) {
         let mut turn = Turn::begin(history, held).await?;
         for _ in 0..=choices.below(4) {
             turn.make(history, choices);
@@ -34,6 +34,8 @@ struct Turn {
     now: Timestamp,
     seq: u32,
     turn: u32,
+    /// The slots that hold a value.
+    filled: Vec<&'static str>,
     write: TurnWrite,
 }
 
@@ -41,17 +43,18 @@ impl Turn {
     async fn begin(history: &History<'_>, held: Held) -> Result<Self, BackendError> {
         let journal = Journal::load(history, held).await?;
         let (seq, turn) = (journal.next_seq(), journal.last_turn());
-        Ok(Self { seq, turn, now: history.now, write: turn_in(held.claim, held.generation), journal })
+        let filled = history.filled(held.claim.task).await?;
+        Ok(Self { seq, turn, filled, now: history.now, write: turn_in(held.claim, held.generation), journal })
     }
 
     /// Something that a turn makes, tells, drops or takes.
     fn make(&mut self, history: &mut History<'_>, choices: &mut Choices<'_>) {
         self.turn += u32::from(choices.chance(100));
-        match choices.below(18) {
+        match choices.below(20) {
             0 => self.step(OperationOutcome::Completed(payload("step"))),
             1..=3 => self.call(history, choices),
-            4 | 5 => self.map(history, choices),
-            6 => drop(self.wait(choices)),
+            4 | 5 | 18 | 19 => self.map(history, choices),
+            6 => drop(self.wait(choices.among(SIGNALS), choices)),
             7 | 8 => self.take(choices),
             9 => self.entry(EntryBody::Note(format!("note {}", self.seq))),
             10 | 11 => self.change(choices),
@@ -93,6 +96,12 @@ impl Turn {
     /// A call; its name and key are the child's function and fingerprint.
     fn call(&mut self, history: &History<'_>, choices: &mut Choices<'_>) {
         let task = plan::task(history, choices);
+        // One that calls itself may have a place of its own limit beside its caller's.
+        let itself = history.tasks.iter().find(|one| one.id == self.write.claim.task).filter(|_| choices.chance(90));
+        let task = match itself {
+            Some(itself) => NewTask { function: itself.function.clone(), ..task },
+            None => task,
+        };
         let operation = self.operation(OperationKind::Call, &task.function, task.fingerprint.into());
         let id = TaskId::child(self.write.claim.task, self.write.generation, &operation, None);
         let born = choices.chance(15).then(|| payload("known"));
@@ -112,20 +121,20 @@ impl Turn {
         let items = 1 + u32::from(choices.chance(128)) + u32::from(choices.chance(60));
         for index in first..first + items {
             let (claim, generation) = (self.write.claim, self.write.generation);
-            let function = crate::conformance::builders::function(&map.name);
+            let function = function(&map.name);
             self.write.children.push(NewChild {
                 id: TaskId::child(claim.task, generation, &map, Some(index)),
                 operation: map.clone(),
                 index: Some(index),
-                task: stent_core::task::NewTask { function, ..task.clone() },
+                task: NewTask { function, ..task.clone() },
                 born: choices.chance(25).then(|| payload("")),
             });
         }
     }
 
     /// A wait for a signal.
-    fn wait(&mut self, choices: &mut Choices<'_>) -> OperationId {
-        let wait = self.plain(OperationKind::Signal, choices.among(SIGNALS));
+    fn wait(&mut self, name: &str, choices: &mut Choices<'_>) -> OperationId {
+        let wait = self.plain(OperationKind::Signal, name);
         let until = choices.chance(60).then(|| self.now.after(secs(5)));
         self.entry(EntryBody::Made(wait.clone(), Made::Signal { until }));
         wait
@@ -133,8 +142,15 @@ impl Turn {
 
     /// Takes a signal for a wait; at most one a write.
     fn take(&mut self, choices: &mut Choices<'_>) {
-        let known = choices.one(&self.journal.waits()).cloned();
-        let operation = known.unwrap_or_else(|| self.wait(choices));
+        let mut waits = self.journal.waits();
+        if choices.chance(200) {
+            // One with something to take, if there is one.
+            waits.sort_by_key(|wait| !self.filled.contains(&wait.name.as_ref()));
+            waits.truncate(1);
+        }
+        let known = choices.one(&waits).cloned();
+        let name = *self.filled.first().unwrap_or(&choices.among(SIGNALS));
+        let operation = known.unwrap_or_else(|| self.wait(name, choices));
         if self.write.take.is_none() {
             let (seq, turn, at) = (self.seq, self.turn, self.now);
             self.write.take = Some(Take { name: signal_name(&operation.name), seq, turn, at, operation });
@@ -172,14 +188,20 @@ impl Turn {
     /// Drops a call or a map, or what is not this task's to drop.
     fn abandon(&mut self, history: &History<'_>, choices: &mut Choices<'_>) {
         let maps: Vec<_> = self.journal.maps.iter().map(|map| map.operation.clone()).collect();
-        let calls = self.journal.calls();
+        let calls = self.journal.open_calls();
         let other = AbandonedChildren::Child(history.task(choices));
         let children = match choices.below(8) {
             0..=3 => choices.one(&calls).map(|child| AbandonedChildren::Child(*child)),
             4..=6 => choices.one(&maps).map(|map| AbandonedChildren::Map(map.clone())),
             _ => None,
         };
-        self.write.cancels.push(Abandoned { turn: self.turn, children: children.unwrap_or(other) });
+        let children = children.unwrap_or(other);
+        if choices.chance(60) {
+            // Dropped twice: the first one counts.
+            self.write.cancels.push(Abandoned { turn: self.turn, children: children.clone() });
+            self.turn += 1;
+        }
+        self.write.cancels.push(Abandoned { turn: self.turn, children });
     }
 
     fn others(&mut self, history: &mut History<'_>, choices: &mut Choices<'_>) {

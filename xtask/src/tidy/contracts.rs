@@ -1,34 +1,20 @@
-//! Contracts: every id that is cited is known, and every id has a case once it has had one.
+//! Contracts: every id has a case, and every id that is cited is known.
 //!
 //! A case is an id in the doc comment of a test, or in the conformance suite: in its registry, or in the doc comment of
-//! one of its functions. The list of ids says `later` where there is no case yet; that may only turn into `case`.
+//! one of its functions. A test of the scenarios is a function of a bench.
 
 use super::tree::File;
 use super::{Problem, Tree};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const REASON: &str = "A promise is a sentence with an id that a test can break.";
-pub(super) const LIST: &str = "xtask/contracts.txt";
-
-/// Whether a test must name the contract.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Need {
-    Case,
-    Later,
-}
+const LIST: &str = "xtask/contracts.txt";
 
 pub(super) fn broken(tree: &Tree) -> Vec<Problem> {
     let (listed, mut problems) = listed(tree);
     let cases = cases(tree);
-    for (id, (need, line)) in &listed {
-        match (need, cases.contains(id)) {
-            (Need::Case, false) => problems.push(Problem::at(LIST, *line, format!("{id} has no case any more"))),
-            (Need::Later, true) => {
-                let what = format!("{id} has a case now: say `case`, or run `cargo xtask fix`");
-                problems.push(Problem::at(LIST, *line, what));
-            }
-            _ => {}
-        }
+    for (id, line) in listed.iter().filter(|(id, _)| !cases.contains(*id)) {
+        problems.push(Problem::at(LIST, *line, format!("{id} has no case: name it in the doc comment of a test")));
     }
     for file in tree.files.iter().filter(|file| file.path != LIST) {
         for (number, line) in file.lines() {
@@ -39,43 +25,28 @@ pub(super) fn broken(tree: &Tree) -> Vec<Problem> {
     problems
 }
 
-/// The list with `case` for every id that has one.
-pub(super) fn raised(tree: &Tree) -> String {
-    let cases = cases(tree);
-    let raise = |line: &str| match entry(line) {
-        Some((id, Need::Later)) if cases.contains(id) => line.replacen("later", "case ", 1) + "\n",
-        _ => format!("{line}\n"),
-    };
-    tree.text(LIST).lines().map(raise).collect()
-}
-
 /// The list, with the line of each id, and what in it cannot be read.
-fn listed(tree: &Tree) -> (BTreeMap<&str, (Need, usize)>, Vec<Problem>) {
+fn listed(tree: &Tree) -> (BTreeMap<&str, usize>, Vec<Problem>) {
     let mut listed = BTreeMap::new();
     let mut problems = Vec::new();
     for (index, line) in tree.text(LIST).lines().enumerate() {
         match entry(line) {
-            Some((id, need)) => {
-                if listed.insert(id, (need, index + 1)).is_some() {
+            Some(id) => {
+                if listed.insert(id, index + 1).is_some() {
                     problems.push(Problem::at(LIST, index + 1, format!("{id} is listed twice")));
                 }
             }
             None if line.is_empty() || line.starts_with('#') => {}
-            None => problems.push(Problem::at(LIST, index + 1, "not `id case|later title`")),
+            None => problems.push(Problem::at(LIST, index + 1, "not `id title`")),
         }
     }
     (listed, problems)
 }
 
-fn entry(line: &str) -> Option<(&str, Need)> {
+fn entry(line: &str) -> Option<&str> {
     let mut words = line.split_whitespace();
     let id = words.next().filter(|word| ids(word).next() == Some(word))?;
-    let need = match words.next()? {
-        "case" => Need::Case,
-        "later" => Need::Later,
-        _ => return None,
-    };
-    words.next().map(|_| (id, need))
+    words.next().map(|_| id)
 }
 
 /// Every id that some case names.
@@ -98,7 +69,7 @@ fn cases_of(file: &File) -> BTreeSet<&str> {
         } else if line.starts_with("//") {
             continue;
         } else {
-            if is_test && is_function(line) {
+            if is_function(line) && (is_test || (line.contains("bench: Bench)") || line.contains("bench: Bench,"))) {
                 cases.extend(docs.iter().copied());
             }
             docs.clear();
@@ -130,7 +101,7 @@ fn ids(line: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    const LISTED: &str = "# Ids.\nC-T1   later  Bounds\nC-R10  case   Journals\n";
+    const LISTED: &str = "# Ids.\nC-R10  Journals\n";
     const CASE: (&str, &str) =
         ("a/tests/journal.rs", "//! Tests.\n/// C-R10 It is bounded.\n#[test]\nfn bounded() {\n}\n");
 
@@ -146,48 +117,48 @@ mod tests {
     }
 
     #[test]
-    fn a_listed_case_that_exists_is_fine() {
+    fn a_listed_id_with_a_case_is_fine() {
         assert!(whats(&[(LIST, LISTED), CASE]).is_empty());
     }
 
     #[test]
-    fn a_case_that_went_away_is_broken() {
-        assert_eq!(whats(&[(LIST, LISTED)]), ["C-R10 has no case any more"]);
+    fn an_id_without_a_case_is_broken() {
+        assert_eq!(whats(&[(LIST, LISTED)]), ["C-R10 has no case: name it in the doc comment of a test"]);
         let no_test = CASE.1.replace("#[test]\n", "");
         assert_eq!(whats(&[(LIST, LISTED), (CASE.0, &no_test)]).len(), 1);
+        let code = "//! Code.\n/// C-R10 in code is no case.\nfn a() {}\n";
+        assert_eq!(whats(&[(LIST, LISTED), ("a/src/b.rs", code)]).len(), 1);
     }
 
     #[test]
-    fn a_case_of_what_was_for_later_turns_the_ratchet() {
-        let test = "//! Code.\n/// C-T1 in code is no case.\nfn a() {}\n#[cfg(test)]\nmod tests {\n\
-                    /// C-T1 Bounds.\n#[tokio::test]\nasync fn bounds() {}\n}\n";
-        let files = [(LIST, LISTED), CASE, ("a/src/b.rs", test)];
-        assert_eq!(whats(&files), ["C-T1 has a case now: say `case`, or run `cargo xtask fix`"]);
-        assert_eq!(raised(&Tree::of(&files)), LISTED.replace("later ", "case  "));
-        let code = test.split("#[cfg").next().unwrap();
-        assert!(whats(&[(LIST, LISTED), CASE, ("a/src/b.rs", code)]).is_empty());
+    fn the_tests_of_a_module_and_those_of_a_bench_are_cases() {
+        let module =
+            "//! Code.\n#[cfg(test)]\nmod tests {\n/// C-R10 Bounds.\n#[tokio::test]\nasync fn bounds() {}\n}\n";
+        assert!(whats(&[(LIST, LISTED), ("a/src/b.rs", module)]).is_empty());
+        let bench = "//! Tests.\n/// C-R10\nasync fn it_is_bounded(bench: Bench) {\n}\n";
+        assert!(whats(&[(LIST, LISTED), ("s/tests/bounds.rs", bench)]).is_empty());
     }
 
     #[test]
     fn the_registry_of_the_suite_names_cases() {
-        let list = LISTED.replace("later", "case ");
+        let list = "C-T1   Bounds\nC-R10  Journals\n";
         let registry = "//! C-T1 here is no case.\ncase(\"wait\", &[\"C-T1\"], bounds),\n";
-        assert!(whats(&[(LIST, &list), CASE, ("k/src/conformance/mod.rs", registry)]).is_empty());
+        assert!(whats(&[(LIST, list), CASE, ("k/src/conformance/mod.rs", registry)]).is_empty());
         let docs = "//! Waits.\n/// C-T1 Bounds.\npub(crate) async fn bounds(store: &Store) {\n}\n";
-        assert!(whats(&[(LIST, &list), CASE, ("k/src/conformance/wait.rs", docs)]).is_empty());
-        assert_eq!(whats(&[(LIST, &list), CASE, ("k/src/conformance/wait.rs", "//! C-T1\n")]).len(), 1);
+        assert!(whats(&[(LIST, list), CASE, ("k/src/conformance/wait.rs", docs)]).is_empty());
+        assert_eq!(whats(&[(LIST, list), CASE, ("k/src/conformance/wait.rs", "//! C-T1\n")]).len(), 1);
     }
 
     #[test]
     fn an_unknown_id_is_broken_wherever_it_is_cited() {
         let id = ["C", "Z9"].join("-");
-        let page = format!("See C-T1 and {id}.");
+        let page = format!("See C-R10 and {id}.");
         assert_eq!(whats(&[(LIST, LISTED), CASE, ("README.md", &page)]), [format!("{id} is not in {LIST}")]);
     }
 
     #[test]
     fn a_list_that_cannot_be_read_is_broken() {
-        assert_eq!(whats(&[(LIST, "C-T1 soon Bounds\n")]).len(), 1);
-        assert_eq!(whats(&[(LIST, "C-T1 later A\nC-T1 later B\n")]), ["C-T1 is listed twice"]);
+        assert_eq!(whats(&[(LIST, "Bounds C-R10\n"), CASE]).len(), 2);
+        assert_eq!(whats(&[(LIST, "C-R10 A\nC-R10 B\n"), CASE]), ["C-R10 is listed twice"]);
     }
 }

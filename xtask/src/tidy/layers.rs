@@ -11,12 +11,15 @@ pub(super) const REASON: &str = "Arrows go down only: a backend knows the core a
 enum Allowed {
     Anything,
     Only(&'static [&'static str]),
+    /// The first always, the second behind a feature.
+    Optionally(&'static [&'static str], &'static [&'static str]),
 }
 
 fn allowed(package: &str) -> Option<Allowed> {
     match package {
         "stent-core" | "stent-macros" | "xtask" => Some(Allowed::Only(&[])),
-        "stent-testkit" => Some(Allowed::Only(&["stent-core"])),
+        // Authors of backends need no executor; tests of durable functions run on it.
+        "stent-testkit" => Some(Allowed::Optionally(&["stent-core"], &["stent-executor"])),
         "stent-executor" => Some(Allowed::Only(&["stent-core", "stent-macros"])),
         "stent-cli" | "stent-scenarios" => Some(Allowed::Anything),
         _ if package.starts_with("stent-backend-") => Some(Allowed::Only(&["stent-core"])),
@@ -47,6 +50,9 @@ fn broken_in(metadata: &Value) -> Vec<Problem> {
             let fits = match allowed {
                 Allowed::Anything => true,
                 Allowed::Only(some) => some.contains(&on),
+                Allowed::Optionally(some, behind_a_feature) => {
+                    some.contains(&on) || (behind_a_feature.contains(&on) && dependency["optional"] == true)
+                }
             };
             let of_tests = dependency["kind"] == "dev" && name != "xtask";
             if names.contains(&on) && !fits && !of_tests {
@@ -93,6 +99,19 @@ mod tests {
         assert_eq!(edge("stent-core", "stent-executor", None), ["stent-core may not depend on stent-executor"]);
         assert_eq!(edge("stent-executor", "stent-backend-sqlite", None).len(), 1);
         assert_eq!(edge("stent-executor", "stent-backend-sqlite", Some("build")).len(), 1);
+    }
+
+    #[test]
+    fn the_testkit_knows_the_executor_behind_a_feature_alone() {
+        let testkit = |optional: bool| {
+            let on = json!([{"name": "stent-executor", "kind": null, "optional": optional}]);
+            let packages = [
+                json!({"name": "stent-executor", "dependencies": []}),
+                json!({"name": "stent-testkit", "dependencies": on}),
+            ];
+            broken_in(&json!({ "packages": packages })).len()
+        };
+        assert_eq!((testkit(true), testkit(false)), (0, 1));
     }
 
     #[test]
