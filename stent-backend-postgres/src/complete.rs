@@ -5,7 +5,7 @@
 //! Those of a batch come after the others, the deepest first, so that the outcome is that of the ends one by one, children before parents.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -17,6 +17,7 @@ use stent_core::id::{ExecutionId, TaskId};
 use stent_core::task::{End, Resume, Suspension, TaskEnd, TaskState};
 use stent_core::time::Timestamp;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::PostgresBackend;
@@ -30,6 +31,9 @@ use crate::tree::{self, Cancellation};
 
 const COMPLETE: &str = "complete";
 
+/// Ends or suspensions in one transaction: with more, others wait longer than is saved.
+pub(crate) const TOGETHER: usize = 1_000;
+
 #[async_trait]
 impl Completion for PostgresBackend {
     async fn complete(&self, now: Timestamp, ends: &[TaskEnd]) -> Result<Vec<Commit>, BackendError> {
@@ -41,7 +45,11 @@ impl Completion for PostgresBackend {
     }
 
     async fn suspend(&self, now: Timestamp, suspensions: &[Suspension]) -> Result<Vec<Suspended>, BackendError> {
-        if suspensions.is_empty() { Ok(Vec::new()) } else { self.suspend_all(now, suspensions).await }
+        let mut answers = Vec::with_capacity(suspensions.len());
+        for together in suspensions.chunks(TOGETHER) {
+            answers.extend(self.suspend_together(now, together).await?);
+        }
+        Ok(answers)
     }
 }
 
@@ -118,12 +126,12 @@ async fn together(
         )?;
         applied = read(session, &tried, &rows)?;
     }
-    let done: HashMap<TaskId, usize> = applied.iter().map(|applied| applied.end.claim.task).zip(0..).collect();
+    let done: HashSet<TaskId> = applied.iter().map(|applied| applied.end.claim.task).collect();
     let mut answers: Vec<_> = ends.iter().map(|_| Answer::Given(Commit::Applied)).collect();
     if applied.len() < ends.len() {
         let claims: Vec<_> = ends.iter().map(|end| end.claim).collect();
         for ((answer, end), found) in answers.iter_mut().zip(ends).zip(states(session, &claims).await?) {
-            if !done.contains_key(&end.claim.task) {
+            if !done.contains(&end.claim.task) {
                 *answer = judge(found, &end.end);
             }
         }
@@ -156,13 +164,50 @@ async fn alone(session: &Session<'_>, now: Timestamp, end: &TaskEnd) -> Result<H
     Ok((Commit::Applied, hints(&applied)))
 }
 
-/// The values of the statements that give up claims, one array a column.
+/// Ends of one kind, an array a column.
+#[derive(Default)]
+struct Kind<T> {
+    tasks: Vec<Uuid>,
+    tokens: Vec<Uuid>,
+    columns: T,
+}
+
+impl<T> Kind<T> {
+    /// Adds an end; what else it says is for the caller to add.
+    fn push(&mut self, claim: &Claim) -> &mut T {
+        self.tasks.push(*claim.task.as_uuid());
+        self.tokens.push(*claim.token.as_uuid());
+        &mut self.columns
+    }
+
+    /// Runs the statement of this kind, if there are any ends of it.
+    async fn apply(
+        &self,
+        session: &Session<'_>,
+        sql: &'static str,
+        values: Values<'_>,
+    ) -> Result<Vec<Row>, BackendError> {
+        if self.tasks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let claims: [&(dyn ToSql + Sync); 2] = [&self.tasks, &self.tokens];
+        session.query(sql, &[&claims, values].concat()).await
+    }
+}
+
+type Reasons<'a> = Vec<Option<&'a str>>;
+
+/// Ends by kind.
 #[derive(Default)]
 struct Given<'a> {
-    completed: (Vec<Uuid>, Vec<Uuid>, Vec<&'a [u8]>),
-    failed: (Vec<Uuid>, Vec<Uuid>, Vec<String>, Vec<String>),
-    retried: (Vec<Uuid>, Vec<Uuid>, Vec<At>, Vec<String>, Vec<bool>),
-    released: (Vec<Uuid>, Vec<Uuid>, Vec<Option<At>>, Vec<Option<&'a str>>),
+    /// Results.
+    completed: Kind<Vec<&'a [u8]>>,
+    /// Failures, and from where they could go on.
+    failed: Kind<(Vec<String>, Vec<String>)>,
+    /// Times, failures, and whether they begin anew.
+    retried: Kind<(Vec<At>, Vec<String>, Vec<bool>)>,
+    /// Times and reasons.
+    released: Kind<(Vec<Option<At>>, Reasons<'a>)>,
 }
 
 impl<'a> Given<'a> {
@@ -170,26 +215,23 @@ impl<'a> Given<'a> {
         let operation = session.operation();
         let mut given = Self::default();
         for TaskEnd { claim, end } in ends {
-            let (task, token) = (*claim.task.as_uuid(), *claim.token.as_uuid());
             match end {
-                End::Completed { output, .. } => {
-                    let (tasks, tokens, outputs) = &mut given.completed;
-                    (tasks.push(task), tokens.push(token), outputs.push(output.as_bytes()));
-                }
+                End::Completed { output, .. } => given.completed.push(claim).push(output.as_bytes()),
                 End::Failed { failure, resume, .. } => {
-                    let (tasks, tokens, failures, resumes) = &mut given.failed;
-                    (tasks.push(task), tokens.push(token));
-                    (failures.push(to_json(operation, failure)?), resumes.push(encode_resume(operation, resume)?));
+                    let (failures, resumes) = given.failed.push(claim);
+                    failures.push(to_json(operation, failure)?);
+                    resumes.push(encode_resume(operation, resume)?);
                 }
                 End::Retry { at, failure, resume } => {
-                    let (tasks, tokens, times, failures, anew) = &mut given.retried;
-                    (tasks.push(task), tokens.push(token), times.push(At(*at)));
-                    (failures.push(to_json(operation, failure)?), anew.push(*resume == Resume::Restart));
+                    let (times, failures, anew) = given.retried.push(claim);
+                    times.push(At(*at));
+                    failures.push(to_json(operation, failure)?);
+                    anew.push(*resume == Resume::Restart);
                 }
                 End::Released { until, reason } => {
-                    let (tasks, tokens, times, reasons) = &mut given.released;
-                    (tasks.push(task), tokens.push(token));
-                    (times.push(At::some(*until)), reasons.push(reason.as_deref()));
+                    let (times, reasons) = given.released.push(claim);
+                    times.push(At::some(*until));
+                    reasons.push(reason.as_deref());
                 }
             }
         }
@@ -199,28 +241,20 @@ impl<'a> Given<'a> {
     /// Gives up the claims that hold; those that would leave children open only if `with_open`.
     async fn apply(&self, session: &Session<'_>, now: Timestamp, with_open: bool) -> Result<Vec<Row>, BackendError> {
         let now = At(now);
+        let outputs = &self.completed.columns;
+        let (failures, resumes) = &self.failed.columns;
+        let (times, reasons, anew) = &self.retried.columns;
+        let (until, why) = &self.released.columns;
+        let completed: Values<'_> = &[outputs, &now, &with_open];
+        let failed: Values<'_> = &[failures, resumes, &now, &with_open];
+        let retried: Values<'_> = &[times, reasons, anew, &now, &with_open];
+        let released: Values<'_> = &[until, why, &now];
         let (completed, failed, retried, released) = tokio::try_join!(
             biased;
-            async {
-                let (tasks, tokens, outputs) = &self.completed;
-                let sql = include_str!("../sql/complete/completed.sql");
-                if tasks.is_empty() { Ok(Vec::new()) } else { session.query(sql, &[tasks, tokens, outputs, &now, &with_open]).await }
-            },
-            async {
-                let (tasks, tokens, failures, resumes) = &self.failed;
-                let sql = include_str!("../sql/complete/failed.sql");
-                if tasks.is_empty() { Ok(Vec::new()) } else { session.query(sql, &[tasks, tokens, failures, resumes, &now, &with_open]).await }
-            },
-            async {
-                let (tasks, tokens, times, failures, anew) = &self.retried;
-                let sql = include_str!("../sql/complete/retried.sql");
-                if tasks.is_empty() { Ok(Vec::new()) } else { session.query(sql, &[tasks, tokens, times, failures, anew, &now, &with_open]).await }
-            },
-            async {
-                let (tasks, tokens, times, reasons) = &self.released;
-                let sql = include_str!("../sql/complete/released.sql");
-                if tasks.is_empty() { Ok(Vec::new()) } else { session.query(sql, &[tasks, tokens, times, reasons, &now]).await }
-            },
+            self.completed.apply(session, include_str!("../sql/complete/completed.sql"), completed),
+            self.failed.apply(session, include_str!("../sql/complete/failed.sql"), failed),
+            self.retried.apply(session, include_str!("../sql/complete/retried.sql"), retried),
+            self.released.apply(session, include_str!("../sql/complete/released.sql"), released),
         )?;
         Ok([completed, failed, retried, released].into_iter().flatten().collect())
     }
@@ -312,7 +346,7 @@ fn hints(applied: &[Applied<'_>]) -> Vec<Hint> {
     hints
 }
 
-/// Ends that go together: all of them, unless their results are very large.
+/// Ends that go together: all of them, unless they are many or their results very large.
 fn parcels(ends: &[TaskEnd]) -> Vec<&[TaskEnd]> {
     let (mut parcels, mut rest, mut bytes) = (Vec::new(), ends, 0);
     let mut place = 0;
@@ -321,7 +355,7 @@ fn parcels(ends: &[TaskEnd]) -> Vec<&[TaskEnd]> {
         if let End::Completed { output, .. } = &end.end {
             bytes += output.as_bytes().len();
         }
-        if bytes >= PARCEL || place == rest.len() {
+        if bytes >= PARCEL || place == TOGETHER || place == rest.len() {
             let (parcel, others) = rest.split_at(place);
             parcels.push(parcel);
             (rest, place, bytes) = (others, 0, 0);

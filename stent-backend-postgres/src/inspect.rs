@@ -66,10 +66,8 @@ impl Inspect for PostgresBackend {
         let span = (page.after.map(|last| *last.as_uuid()), limit_of(&page));
         self.read(rows.operation, move |session| {
             Box::pin(async move {
-                let (all, some) = (
-                    include_str!("../sql/inspect/tasks.sql"),
-                    include_str!("../sql/inspect/tasks_of_execution.sql"),
-                );
+                let (all, some) =
+                    (include_str!("../sql/inspect/tasks.sql"), include_str!("../sql/inspect/tasks_of_execution.sql"));
                 let sql = if filter.is_of_one() { some } else { all };
                 rows.page(session, sql, &filter.values(), span, records::task).await
             })

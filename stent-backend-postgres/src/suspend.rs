@@ -4,12 +4,15 @@
 //! parent until the end is committed. A task whose turn does not come stays in memory, and is tried later.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use stent_core::claim::Claim;
 use stent_core::commit::Suspended;
 use stent_core::error::BackendError;
 use stent_core::id::TaskId;
+use stent_core::operation::OperationId;
 use stent_core::task::{Suspension, TaskState, Wait};
 use stent_core::time::Timestamp;
 use tokio_postgres::types::ToSql;
@@ -40,7 +43,7 @@ enum Patience {
 type Answers = Vec<Option<Suspended>>;
 
 impl PostgresBackend {
-    pub(crate) async fn suspend_all(
+    pub(crate) async fn suspend_together(
         &self,
         now: Timestamp,
         suspensions: &[Suspension],
@@ -197,27 +200,23 @@ struct Ranges<'a> {
 
 impl<'a> Waits<'a> {
     fn of(suspensions: &'a [Suspension]) -> Self {
-        let Self { mut children, mut slots, mut ranges } = Self::default();
+        let mut all = Self::default();
         for Suspension { claim, waits, .. } in suspensions {
-            let task = *claim.task.as_uuid();
             for (number, wait) in (0..).zip(waits) {
                 match wait {
                     // It is not stored: the end of any call's child wakes its parent.
-                    Wait::Child(child) => (children.0.push(task), children.1.push(*child.as_uuid())),
+                    Wait::Child(child) => {
+                        all.children.0.push(*claim.task.as_uuid());
+                        all.children.1.push(*child.as_uuid());
+                    }
                     Wait::Map { operation, items, settled } => {
-                        (ranges.tasks.push(task), ranges.numbers.push(number));
-                        (ranges.turns.push(int(operation.turn)), ranges.names.push(&operation.name));
-                        (ranges.operations.push(int(operation.number)), ranges.settled.push(*settled));
-                        (ranges.firsts.push(int(items.start)), ranges.pasts.push(int(items.end)))
+                        all.ranges.push(claim, number, (operation, items, *settled));
                     }
-                    Wait::Signal(name) => {
-                        (slots.tasks.push(task), slots.tokens.push(*claim.token.as_uuid()));
-                        (slots.numbers.push(number), slots.names.push(name))
-                    }
-                };
+                    Wait::Signal(name) => all.slots.push(claim, number, name),
+                }
             }
         }
-        Self { children, slots, ranges }
+        all
     }
 
     /// Stores what those of these tasks wait for that have been suspended.
@@ -244,12 +243,34 @@ impl<'a> Waits<'a> {
     }
 }
 
-impl Slots<'_> {
+impl<'a> Ranges<'a> {
+    fn push(&mut self, claim: &Claim, number: i32, wait: (&'a OperationId, &Range<u32>, bool)) {
+        let (operation, items, settled) = wait;
+        self.tasks.push(*claim.task.as_uuid());
+        self.numbers.push(number);
+        self.turns.push(int(operation.turn));
+        self.names.push(&operation.name);
+        self.operations.push(int(operation.number));
+        self.firsts.push(int(items.start));
+        self.pasts.push(int(items.end));
+        self.settled.push(settled);
+    }
+}
+
+impl<'a> Slots<'a> {
+    fn push(&mut self, claim: &Claim, number: i32, name: &'a str) {
+        self.tasks.push(*claim.task.as_uuid());
+        self.tokens.push(*claim.token.as_uuid());
+        self.numbers.push(number);
+        self.names.push(name);
+    }
+
     async fn lock(&self, session: &Session<'_>) -> Result<(), BackendError> {
         if self.tasks.is_empty() {
             return Ok(());
         }
-        let (missing, all): (Values<'_>, Values<'_>) = (&[&self.tasks, &self.tokens, &self.names], &[&self.tasks, &self.names]);
+        let (missing, all): (Values<'_>, Values<'_>) =
+            (&[&self.tasks, &self.tokens, &self.names], &[&self.tasks, &self.names]);
         tokio::try_join!(
             biased;
             session.execute(include_str!("../sql/complete/make_slots.sql"), missing),

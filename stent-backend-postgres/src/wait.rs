@@ -145,32 +145,43 @@ struct Ranges<'a> {
 impl<'a> From<&'a [Watch]> for Watched<'a> {
     fn from(watches: &'a [Watch]) -> Self {
         let mut watched = Self::default();
+        let Self { tasks, ranges, slots, executions } = &mut watched;
         for (place, watch) in watches.iter().enumerate() {
             match watch {
                 Watch::Task(task) => {
-                    let (places, tasks) = &mut watched.tasks;
-                    (places.push(place), tasks.push(*task.as_uuid()))
+                    tasks.0.push(place);
+                    tasks.1.push(*task.as_uuid());
                 }
                 Watch::Map { parent, generation, operation, items, settled } => {
-                    let (places, ranges) = &mut watched.ranges;
-                    (ranges.parents.push(*parent.as_uuid()), ranges.generations.push(int(*generation)));
-                    (ranges.turns.push(int(operation.turn)), ranges.names.push(&operation.name));
-                    (ranges.numbers.push(int(operation.number)), ranges.settled.push(*settled));
-                    (ranges.firsts.push(int(items.start)), ranges.pasts.push(int(items.end)));
-                    (places.push(place), ())
+                    ranges.0.push(place);
+                    ranges.1.push((*parent, *generation), operation, items, *settled);
                 }
                 Watch::Signal(execution, name) => {
-                    let (places, executions, names) = &mut watched.slots;
-                    (executions.push(*execution.as_uuid()), names.push(name));
-                    (places.push(place), ())
+                    slots.0.push(place);
+                    slots.1.push(*execution.as_uuid());
+                    slots.2.push(name);
                 }
                 Watch::Execution(execution) => {
-                    let (places, executions) = &mut watched.executions;
-                    (places.push(place), executions.push(*execution.as_uuid()))
+                    executions.0.push(place);
+                    executions.1.push(*execution.as_uuid());
                 }
-            };
+            }
         }
         watched
+    }
+}
+
+impl<'a> Ranges<'a> {
+    fn push(&mut self, whose: (TaskId, u32), operation: &'a OperationId, items: &ops::Range<u32>, settled: bool) {
+        let (parent, generation) = whose;
+        self.parents.push(*parent.as_uuid());
+        self.generations.push(int(generation));
+        self.turns.push(int(operation.turn));
+        self.names.push(&operation.name);
+        self.numbers.push(int(operation.number));
+        self.firsts.push(int(items.start));
+        self.pasts.push(int(items.end));
+        self.settled.push(settled);
     }
 }
 

@@ -17,6 +17,7 @@ use stent_testkit::faulty::{Answered, FaultPlan, FaultyBackend};
 use stent_testkit::memory::{MemoryBackend, MemoryStore};
 use tempfile::TempDir;
 
+use crate::server::Schema;
 use crate::{Gates, Ledger};
 
 /// Real time that is long enough for anything that happens at all.
@@ -36,6 +37,7 @@ pub async fn soon<T>(what: &str, event: impl Future<Output = T>) -> T {
 enum Store {
     Memory(MemoryStore),
     Sqlite(TempDir),
+    Postgres(Schema),
 }
 
 /// A store, a clock and a ledger. Made for the runtime of one thread that `#[tokio::test]` gives.
@@ -64,6 +66,12 @@ impl Bench {
         Self::on(Store::Sqlite(tempfile::tempdir().unwrap()))
     }
 
+    /// An empty schema on the PostgreSQL server that tests are lent.
+    #[must_use]
+    pub fn postgres() -> Self {
+        Self::on(Store::Postgres(Schema::new()))
+    }
+
     fn on(store: Store) -> Self {
         let (clock, plan) = (ManualClock::default(), FaultPlan::none());
         Self { store, clock, plan, ledger: Ledger::default(), gates: Gates::default() }
@@ -75,6 +83,7 @@ impl Bench {
         match &self.store {
             Store::Memory(_) => Self::memory(),
             Store::Sqlite(_) => Self::sqlite(),
+            Store::Postgres(_) => Self::postgres(),
         }
     }
 
@@ -87,6 +96,7 @@ impl Bench {
                 let options = SqliteOptions::new(directory.path().join("stent.db"));
                 Arc::new(options.synchronous(Synchronous::Normal).open().await.unwrap())
             }
+            Store::Postgres(schema) => Arc::new(schema.options().open().await.unwrap()),
         };
         Arc::new(FaultyBackend::new(inner, self.plan.clone()))
     }
@@ -95,7 +105,7 @@ impl Bench {
     #[must_use]
     pub fn file(&self) -> Option<PathBuf> {
         match &self.store {
-            Store::Memory(_) => None,
+            Store::Memory(_) | Store::Postgres(_) => None,
             Store::Sqlite(directory) => Some(directory.path().join("stent.db")),
         }
     }

@@ -6,6 +6,8 @@
 mod bench;
 mod gates;
 mod ledger;
+#[path = "../../stent-backend-postgres/tests/server/mod.rs"]
+mod server;
 mod process;
 pub mod serve;
 mod stage;
@@ -25,6 +27,9 @@ macro_rules! on_every_backend {
         }
         mod sqlite {
             $(#[tokio::test] async fn $test() { super::$test($crate::Bench::sqlite()).await; })*
+        }
+        mod postgres {
+            $(#[tokio::test] async fn $test() { super::$test($crate::Bench::postgres()).await; })*
         }
     };
 }
@@ -49,5 +54,6 @@ macro_rules! at_every_concurrency {
     ($($test:ident),* $(,)?) => {
         $crate::at_every_concurrency! { @on memory: $($test)* }
         $crate::at_every_concurrency! { @on sqlite: $($test)* }
+        $crate::at_every_concurrency! { @on postgres: $($test)* }
     };
 }

@@ -8,8 +8,5 @@ FROM (
     ORDER BY seen.depth DESC, claims.task
 ) AS claims
 CROSS JOIN LATERAL (
-    SELECT t.id
-    FROM tasks AS t
-    WHERE t.id = claims.task AND t.state = 'running' AND t.token = claims.token
-    FOR NO KEY UPDATE OF t
-) AS own;
+    SELECT t.id, t.state, t.token FROM tasks AS t WHERE t.id = claims.task OFFSET 0 FOR NO KEY UPDATE OF t) AS own
+WHERE own.state = 'running' AND own.token = claims.token;

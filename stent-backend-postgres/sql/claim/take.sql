@@ -7,19 +7,21 @@ WITH own AS MATERIALIZED (
                WHEN seen.state <> 'running' OR seen.is_fresh THEN 0
                -- The claim before ran out: has it written anything?
                WHEN EXISTS (SELECT 1 FROM journal AS j
-                            WHERE j.task = seen.id AND j.generation = seen.generation AND j.token = seen.token)
+                            WHERE j.task = seen.id AND j.generation = seen.generation AND j.token = seen.token OFFSET 0)
                    OR EXISTS (SELECT 1 FROM tasks AS c
                               WHERE c.parent = seen.id
                                   AND c.made_generation = seen.generation
                                   AND c.made_kind = 'call'
-                                  AND c.created_at >= seen.claimed_at) THEN 0
+                                  AND c.created_at >= seen.claimed_at
+                              OFFSET 0) THEN 0
                ELSE seen.deliveries + 1
            END AS redelivered
     FROM unnest($1::uuid[]) AS given (id)
+    -- OFFSET 0, here and above: each is looked up, whatever the planner thinks of how many there are.
     CROSS JOIN LATERAL (
         SELECT t.id, t.state, t.token, t.claimed_at, t.attempt, t.deliveries, t.generation,
-               NOT EXISTS (SELECT 1 FROM journal AS j WHERE j.task = t.id AND j.generation = t.generation)
-                   AND NOT EXISTS (SELECT 1 FROM tasks AS c WHERE c.parent = t.id AND c.made_generation = t.generation) AS is_fresh
+               NOT EXISTS (SELECT 1 FROM journal AS j WHERE j.task = t.id AND j.generation = t.generation OFFSET 0)
+                   AND NOT EXISTS (SELECT 1 FROM tasks AS c WHERE c.parent = t.id AND c.made_generation = t.generation OFFSET 0) AS is_fresh
         FROM tasks AS t
         WHERE t.id = given.id
         OFFSET 0

@@ -3,7 +3,7 @@
 -- token may have been used before. Answers with how many candidates there were, and with each task that is locked now. One that was never
 -- claimed is taken at once. What another has written to its journal a statement may miss that began before it had the lock: a later one takes it.
 WITH candidate AS MATERIALIZED (
-    SELECT best.id
+    SELECT best.id, best.priority, best.due
     FROM unnest($1::text[], $2::text[]) AS asked (function, version)
     -- A function's best tasks come from the index, in order: a crowd behind them, or of another function, is not seen.
     CROSS JOIN LATERAL (
@@ -31,17 +31,23 @@ WITH candidate AS MATERIALIZED (
     ORDER BY best.priority DESC, best.due, best.id
     LIMIT $5
 ),
--- The first that nobody holds, and no more of them than are taken. The lock is on the row as it is by now, and so are the conditions.
+-- The first that nobody holds, one by one, and no more of them than are taken.
 own AS MATERIALIZED (
-    SELECT t.id, t.started_at IS NULL AS is_new
-    FROM tasks AS t
-    WHERE t.id = ANY (ARRAY(SELECT candidate.id FROM candidate))
-        AND (t.state = 'pending' OR t.state = 'running' AND t.lease_until <= $6)
+    SELECT locked.id, locked.started_at IS NULL AS is_new
+    FROM (SELECT candidate.id FROM candidate ORDER BY candidate.priority DESC, candidate.due, candidate.id) AS best
+    -- Looked up by id, whatever the planner believes of how few tasks are pending.
+    CROSS JOIN LATERAL (
+        SELECT t.id, t.state, t.lease_until, t.started_at
+        FROM tasks AS t
+        WHERE t.id = best.id
+        OFFSET 0
+        FOR NO KEY UPDATE OF t SKIP LOCKED
+    ) AS locked
+    -- Asked of the rows as they are now that they are locked.
+    WHERE (locked.state = 'pending' OR locked.state = 'running' AND locked.lease_until <= $6)
         AND NOT ($12::boolean AND EXISTS (
             SELECT 1 FROM tasks AS mine WHERE mine.state = 'running' AND mine.worker = $9::uuid AND mine.token = $8::uuid))
-    ORDER BY t.priority DESC, t.due, t.id
     LIMIT $7::bigint
-    FOR NO KEY UPDATE OF t SKIP LOCKED
 ),
 taken AS (
     UPDATE tasks AS t

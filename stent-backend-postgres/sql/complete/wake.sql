@@ -20,12 +20,12 @@ WHERE id = ANY (ARRAY(
                 AND w.op_turn = c.made_turn AND w.op_number = c.made_number AND w.op_name = c.function
                 AND c.map_index >= w.first AND c.map_index < w.past
                 AND (c.state = 'failed' AND NOT w.settled OR (
-                    -- The order is that of the index of open items; the sum keeps the index of all from being chosen.
                     SELECT o.id FROM tasks AS o
                     WHERE o.parent = p.id AND o.ended_at IS NULL
                         AND o.made_turn = w.op_turn AND o.made_number = w.op_number
                         AND o.map_index >= w.first AND o.map_index < w.past
                         AND o.function = w.op_name AND o.made_generation + 0 = p.generation
+                    -- The order of the index of open children; the sum keeps that of all children from being taken.
                     ORDER BY o.made_turn, o.made_number, o.map_index
                     LIMIT 1) IS NULL)
             OFFSET 0))));

@@ -4,6 +4,7 @@ SELECT same.id IS NOT NULL AS is_made,
        bearer.function AS function,
        bearer.fingerprint AS fingerprint
 FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS item (id, dedup, place)
-LEFT JOIN tasks AS same ON same.id = item.id
-LEFT JOIN tasks AS bearer ON bearer.dedup = item.dedup
+-- OFFSET 0: each is looked up, whatever the planner thinks of how many there are.
+LEFT JOIN LATERAL (SELECT t.id FROM tasks AS t WHERE t.id = item.id OFFSET 0) AS same ON TRUE
+LEFT JOIN LATERAL (SELECT t.id, t.function, t.fingerprint FROM tasks AS t WHERE t.dedup = item.dedup OFFSET 0) AS bearer ON TRUE
 ORDER BY item.place;

@@ -16,16 +16,28 @@ WITH RECURSIVE own (id, depth) AS MATERIALIZED (
         FROM (SELECT t.id, t.depth, t.parent, t.ended_at FROM tasks AS t WHERE t.id = gone.child OFFSET 0) AS c
         WHERE c.parent = gone.task AND c.ended_at IS NULL
         UNION ALL
-        SELECT c.id, c.depth
-        FROM tasks AS c
-        WHERE c.parent = gone.task AND c.ended_at IS NULL
-            AND c.made_turn = gone.op_turn AND c.made_number = gone.op_number
-            AND c.function = gone.op_name AND c.made_kind = 'map' AND c.made_generation = gone.generation
+        SELECT item.id, item.depth
+        FROM (
+            SELECT c.id, c.depth
+            FROM tasks AS c
+            WHERE c.parent = gone.task AND c.ended_at IS NULL
+                AND c.made_turn = gone.op_turn AND c.made_number = gone.op_number
+                AND c.function = gone.op_name AND c.made_kind = 'map' AND c.made_generation + 0 = gone.generation
+            -- The order of the index of open children; the sum keeps that of all children from being taken.
+            ORDER BY c.made_turn, c.made_number, c.map_index
+            OFFSET 0
+        ) AS item
     ) AS top
     UNION ALL
     SELECT child.id, child.depth
     FROM below
-    CROSS JOIN LATERAL (SELECT c.id, c.depth FROM tasks AS c WHERE c.parent = below.id AND c.ended_at IS NULL OFFSET 0) AS child
+    CROSS JOIN LATERAL (
+        SELECT c.id, c.depth
+        FROM tasks AS c
+        WHERE c.parent = below.id AND c.ended_at IS NULL
+        ORDER BY c.made_turn, c.made_number, c.map_index
+        OFFSET 0
+    ) AS child
 )
 SELECT count(*)
 FROM (

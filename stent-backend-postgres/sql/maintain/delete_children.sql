@@ -1,4 +1,3 @@
 -- $1: tasks on which nothing hangs; $2: how many at most.
 DELETE FROM tasks
-WHERE id = ANY (ARRAY(SELECT given.id FROM unnest($1::uuid[]) AS given (id) LIMIT $2::bigint))
-    AND parent IS NOT NULL;
+WHERE id = ANY (ARRAY(SELECT given.id FROM unnest($1::uuid[]) AS given (id) LIMIT $2::bigint));

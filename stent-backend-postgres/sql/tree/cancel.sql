@@ -7,7 +7,14 @@ WITH RECURSIVE below (id, is_doomed, account, turn, place) AS (
     UNION ALL
     SELECT child.id, TRUE, below.account, below.turn, below.place
     FROM below
-    CROSS JOIN LATERAL (SELECT c.id FROM tasks AS c WHERE c.parent = below.id AND c.ended_at IS NULL OFFSET 0) AS child
+    CROSS JOIN LATERAL (
+        SELECT c.id
+        FROM tasks AS c
+        WHERE c.parent = below.id AND c.ended_at IS NULL
+        -- The order of the index of open children: also while there are no statistics, that of all children is not taken.
+        ORDER BY c.made_turn, c.made_number, c.map_index
+        OFFSET 0
+    ) AS child
 ),
 -- Who is in several trees is put to the account of the first.
 doomed AS MATERIALIZED (

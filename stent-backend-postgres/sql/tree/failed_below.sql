@@ -1,7 +1,7 @@
 -- $1: task; $2: the child of a call, or none; $3 to $5: turn, number and function of a map, or none.
 SELECT id, resume
 FROM tasks
-WHERE id = $2::uuid AND parent = $1::uuid AND state = 'failed'
+WHERE id = $2::uuid AND parent IS NOT DISTINCT FROM $1::uuid AND state = 'failed'
 UNION
 SELECT id, resume
 FROM tasks

@@ -93,7 +93,8 @@ mod tests {
     #[test]
     fn what_is_told_is_heard() {
         let execution = ExecutionId::new(Timestamp::EPOCH);
-        let told = notice([Hint::TasksReady, Hint::TasksEnded, Hint::ExecutionEnded(execution), Hint::Signalled(execution)]);
+        let told =
+            notice([Hint::TasksReady, Hint::TasksEnded, Hint::ExecutionEnded(execution), Hint::Signalled(execution)]);
         assert_eq!(Notice::decode(&told.encode("me"), "you"), told);
         assert!(Notice::decode(&told.encode("me"), "me").is_empty());
         let told = notice([Hint::Anything]);
