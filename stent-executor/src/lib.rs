@@ -140,6 +140,14 @@ mod pages {
     struct Sqlite;
     #[doc = include_str!("../../features/009-testing.md")]
     struct Testing;
+    #[doc = include_str!("../../features/011-timeouts.md")]
+    struct Timeouts;
+    #[doc = include_str!("../../features/012-signals.md")]
+    struct Signals;
+    #[doc = include_str!("../../features/013-sleeping-and-suspension.md")]
+    struct SleepingAndSuspension;
+    #[doc = include_str!("../../features/014-cancellation.md")]
+    struct Cancellation;
     #[doc = include_str!("../../features/015-dead-letters-and-redrive.md")]
     struct DeadLettersAndRedrive;
     #[doc = include_str!("../../features/016-memo.md")]

@@ -1,5 +1,4 @@
 //! An execution that is dispatched in the user's own transaction, and a worker that finds it.
-#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};

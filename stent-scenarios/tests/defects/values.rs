@@ -6,7 +6,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use stent_executor::prelude::*;
-use stent_executor::{ExecutionError, StentError};
+use stent_executor::{ExecutionError, IntoFailure as _, StentError};
 use stent_scenarios::{Bench, on_every_backend};
 
 #[derive(Debug, Clone, PartialEq, thiserror::Error, ErrorClass, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ async fn pays(kind: String) -> Result<u32, PayError> {
 async fn reads(kind: String) -> Result<u32> {
     match kind.as_str() {
         "io" => Err(io::Error::new(io::ErrorKind::ConnectionRefused, "Failed to connect to db:5432"))?,
-        "key" => Err("'order-17'").map_err(stent_executor::IntoFailure::into_failure),
+        "key" => Err("'order-17'".into_failure()),
         _ => Err(Closed(io::Error::other("cable cut")))?,
     }
 }

@@ -8,6 +8,10 @@ mod dead_letters;
 #[cfg(test)]
 mod ends;
 #[cfg(test)]
+mod idempotent;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod maps;
 #[cfg(test)]
 mod memo;
@@ -15,6 +19,8 @@ mod memo;
 mod on_retry;
 #[cfg(test)]
 mod queues;
+#[cfg(test)]
+mod redrive;
 #[cfg(test)]
 mod retention;
 #[cfg(test)]

@@ -148,6 +148,8 @@ fn runtime(parking: &Parking) -> io::Result<Runtime> {
 async fn start(worker: WorkerBuilder) -> Result<Worker, StentError> {
     let worker = worker.start().await?;
     worker.wait_for(WorkerState::Ready).await;
+    // Its heartbeat, on a thread of its own, may be in the midst of waking those who waited for the first beat; by the next it has woken all.
+    worker.renew().await;
     Ok(worker)
 }
 

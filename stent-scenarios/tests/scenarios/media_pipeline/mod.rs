@@ -7,8 +7,8 @@ use std::result::Result as Either;
 use serde::{Deserialize, Serialize};
 use stent_core::RetryPolicy;
 use stent_core::task::TaskState;
-use stent_executor::Registration;
 use stent_executor::prelude::*;
+use stent_executor::{IntoFailure as _, Registration, WorkerBuilder};
 use stent_scenarios::{Bench, Process, Stage, at_every_concurrency, work};
 
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +79,7 @@ async fn parts(ctx: &Ctx, file: String, attempts: u32) -> Result<Published> {
     let retry = || policy.clone();
     ctx.call(validate_upload(file.clone()).retry(retry())).await?;
     if ctx.call(scan_for_safety(file.clone()).retry(retry())).await? == "flagged" {
-        return Err("Content flagged").map_err(stent_executor::IntoFailure::into_failure);
+        return Err("Content flagged".into_failure());
     }
     let words = async {
         let audio = ctx.call(extract_audio(file.clone()).retry(retry())).await?;
@@ -145,7 +145,8 @@ async fn a_good_file_is_published(bench: Bench, concurrency: usize) {
     let at = |kind: &str| done.iter().position(|effect| effect.starts_with(kind)).unwrap();
     assert!(at("thumbnails") < at("transcribe"), "{done:?}");
     assert!(at("scan") < at("extract") && at("describe") < at("package"), "{done:?}");
-    (done.sort(), expected.sort());
+    done.sort();
+    expected.sort();
     assert_eq!(done, expected);
 }
 
@@ -192,9 +193,8 @@ async fn work_waits_for_who_serves_its_queue(bench: Bench, concurrency: usize) {
     let stage = Stage::on(&bench).await;
     let _orchestrator =
         stage.process(&bench, orchestrators(), |worker| worker.concurrency(concurrency).poll("1s")).await;
-    let queue = |queue: &'static str| {
-        move |worker: stent_executor::WorkerBuilder| worker.concurrency(concurrency).queues([queue]).poll("1s")
-    };
+    let queue =
+        |queue: &'static str| move |worker: WorkerBuilder| worker.concurrency(concurrency).queues([queue]).poll("1s");
     let _processing = stage.process(&bench, activities(), queue("processing_queue")).await;
     let client = bench.process_with(orchestrators(), |program| program.poll("1s"), true).await;
     let execution = client.stent.dispatch(process_media("video_1.mp4".into(), 3)).await.unwrap();
