@@ -216,9 +216,9 @@ impl Asked {
         session.query(include_str!("../sql/claim/repeat.sql"), &[&self.worker, self.token.as_uuid()]).await
     }
 
-    /// Twice as many as are asked for: a few that others hold cost no second look.
+    /// A few more than are asked for: those that others hold cost no second look. Each function's candidates are read, so that many more cost, too.
     fn first_window(&self) -> usize {
-        self.limit.saturating_mul(2).saturating_add(16)
+        self.limit.saturating_add(16)
     }
 
     /// Takes the best tasks of functions without limits, beginning with what a first look brought.

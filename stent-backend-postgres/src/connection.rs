@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use deadpool_postgres::{Client, GenericClient as _, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Transaction};
+use deadpool_postgres::{
+    Client, GenericClient as _, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Transaction,
+};
 use stent_core::error::{BackendError, ErrorKind};
 use tokio::task::yield_now;
 use tokio_postgres::types::{ToSql, Type};
@@ -78,8 +80,8 @@ impl Database {
 
     /// The schema's version; 0 if there is none.
     pub(crate) async fn look(&self) -> Result<u32, BackendError> {
-        let client = self.client(OPEN).await?;
-        migrate::look(&client, &self.schema, OPEN).await
+        let mut client = self.client(OPEN).await?;
+        migrate::look(&mut client, &self.schema, OPEN).await
     }
 
     /// Brings the schema to the version that this program needs.
@@ -178,12 +180,18 @@ impl<'c> Session<'c> {
         let place = self.queue.enter();
         let rows = match (&self.via, self.prepared(sql).await?) {
             (Via::Client(client), Prepared::Here(statement)) => place.send(client.query(&statement, values)).await,
-            (Via::Transaction(transaction), Prepared::Here(statement)) => place.send(transaction.query(&statement, values)).await,
-            (Via::Client(client), Prepared::Nowhere(types)) => place.send(client.query_typed(sql, &typed(values, &types))).await,
+            (Via::Transaction(transaction), Prepared::Here(statement)) => {
+                place.send(transaction.query(&statement, values)).await
+            }
+            (Via::Client(client), Prepared::Nowhere(types)) => {
+                place.send(client.query_typed(sql, &typed(values, &types))).await
+            }
             (Via::Transaction(transaction), Prepared::Nowhere(types)) => {
                 place.send(transaction.query_typed(sql, &typed(values, &types))).await
             }
-            (Via::Callers(transaction), Prepared::Here(statement)) => place.send(transaction.query(&statement, values)).await,
+            (Via::Callers(transaction), Prepared::Here(statement)) => {
+                place.send(transaction.query(&statement, values)).await
+            }
             (Via::Callers(transaction), Prepared::Nowhere(types)) => {
                 place.send(transaction.query_typed(sql, &typed(values, &types))).await
             }
@@ -207,12 +215,18 @@ impl<'c> Session<'c> {
         let place = self.queue.enter();
         let changed = match (&self.via, self.prepared(sql).await?) {
             (Via::Client(client), Prepared::Here(statement)) => place.send(client.execute(&statement, values)).await,
-            (Via::Transaction(transaction), Prepared::Here(statement)) => place.send(transaction.execute(&statement, values)).await,
-            (Via::Client(client), Prepared::Nowhere(types)) => place.send(client.execute_typed(sql, &typed(values, &types))).await,
+            (Via::Transaction(transaction), Prepared::Here(statement)) => {
+                place.send(transaction.execute(&statement, values)).await
+            }
+            (Via::Client(client), Prepared::Nowhere(types)) => {
+                place.send(client.execute_typed(sql, &typed(values, &types))).await
+            }
             (Via::Transaction(transaction), Prepared::Nowhere(types)) => {
                 place.send(transaction.execute_typed(sql, &typed(values, &types))).await
             }
-            (Via::Callers(transaction), Prepared::Here(statement)) => place.send(transaction.execute(&statement, values)).await,
+            (Via::Callers(transaction), Prepared::Here(statement)) => {
+                place.send(transaction.execute(&statement, values)).await
+            }
             (Via::Callers(transaction), Prepared::Nowhere(types)) => {
                 place.send(transaction.execute_typed(sql, &typed(values, &types))).await
             }

@@ -39,7 +39,9 @@ pub(crate) fn trouble(operation: &'static str, error: tokio_postgres::Error) -> 
 
 fn is_of_the_program(error: &tokio_postgres::Error) -> bool {
     let text = error.to_string();
-    text.starts_with("error serializing") || text.starts_with("error deserializing") || text.contains("unexpected number of rows")
+    text.starts_with("error serializing")
+        || text.starts_with("error deserializing")
+        || text.contains("unexpected number of rows")
 }
 
 /// True if the same transaction may go through when it is begun again.

@@ -24,8 +24,8 @@ impl Maintenance for PostgresBackend {
 
     async fn schema_version(&self) -> Result<u32, BackendError> {
         const OPERATION: &str = "schema_version";
-        let client = self.database().client(OPERATION).await?;
-        migrate::look(&client, &self.database().schema, OPERATION).await
+        let mut client = self.database().client(OPERATION).await?;
+        migrate::look(&mut client, &self.database().schema, OPERATION).await
     }
 
     async fn ping(&self) -> Result<Option<Timestamp>, BackendError> {

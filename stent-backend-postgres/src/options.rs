@@ -116,7 +116,9 @@ impl PostgresOptions {
         let is_plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
         let begins = self.schema.starts_with(|letter: char| letter.is_ascii_lowercase() || letter == '_');
         if !begins || self.schema.len() > 63 || !self.schema.chars().all(is_plain) || self.schema.starts_with("pg_") {
-            return Err(invalid("a schema's name has lower-case letters, digits and _, at most 63, and begins with no digit and not with pg_"));
+            return Err(invalid(
+                "a schema's name has lower-case letters, digits and _, at most 63, and begins with no digit and not with pg_",
+            ));
         }
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(self.connect_timeout);
@@ -130,7 +132,8 @@ impl PostgresOptions {
             // Plans are made once and kept, maybe while the tables are empty: they must be those for large ones.
             let plans = "-c enable_seqscan=off -c jit=off";
             let schema = &self.schema;
-            let options = format!("{given} -c search_path={schema} -c TimeZone=UTC -c standard_conforming_strings=on {plans}");
+            let options =
+                format!("{given} -c search_path={schema} -c TimeZone=UTC -c standard_conforming_strings=on {plans}");
             config.options(options.trim());
         }
         Ok(config)
@@ -156,7 +159,11 @@ mod tests {
 
     #[test]
     fn no_password_is_shown() {
-        for url in ["postgres://me:s3cret@localhost/db", "host=localhost password=s3cret", "postgres://me:s3cret@localhost:noport/db"] {
+        for url in [
+            "postgres://me:s3cret@localhost/db",
+            "host=localhost password=s3cret",
+            "postgres://me:s3cret@localhost:noport/db",
+        ] {
             let options = PostgresOptions::new(url);
             assert!(!format!("{options:?}").contains("s3cret"));
             match options.config() {

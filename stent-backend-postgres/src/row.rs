@@ -15,8 +15,8 @@ use stent_core::retry::RetryPolicy;
 use stent_core::task::TaskState;
 use stent_core::time::Timestamp;
 use tokio_postgres::Row;
-use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
 use tokio_postgres::types::private::BytesMut;
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
 use uuid::Uuid;
 
 /// Microseconds from 1970 to 2000, from which PostgreSQL counts.

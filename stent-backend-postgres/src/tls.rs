@@ -126,9 +126,21 @@ mod tests {
             ("postgres://host/db", "postgres://host/db", Trust::Anyone),
             ("postgres://host/db?sslmode=require", "postgres://host/db?sslmode=require", Trust::Anyone),
             ("postgres://host/db?sslmode=verify-full", "postgres://host/db?sslmode=require", verified(None)),
-            ("postgres://host/db?sslrootcert=/ca.pem&sslmode=verify-ca&application_name=a", "postgres://host/db?sslmode=require&application_name=a", verified(Some("/ca.pem"))),
-            ("postgres://host/db?sslmode=require&sslrootcert=/ca.pem", "postgres://host/db?sslmode=require", verified(Some("/ca.pem"))),
-            ("postgres://host/db?sslmode=verify-full&sslrootcert=system", "postgres://host/db?sslmode=require", verified(None)),
+            (
+                "postgres://host/db?sslrootcert=/ca.pem&sslmode=verify-ca&application_name=a",
+                "postgres://host/db?sslmode=require&application_name=a",
+                verified(Some("/ca.pem")),
+            ),
+            (
+                "postgres://host/db?sslmode=require&sslrootcert=/ca.pem",
+                "postgres://host/db?sslmode=require",
+                verified(Some("/ca.pem")),
+            ),
+            (
+                "postgres://host/db?sslmode=verify-full&sslrootcert=system",
+                "postgres://host/db?sslmode=require",
+                verified(None),
+            ),
             ("host=a sslmode=require", "host=a sslmode=require", Trust::Anyone),
         ] {
             assert_eq!(trust(url), (kept.to_owned(), expected), "{url}");

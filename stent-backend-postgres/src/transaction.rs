@@ -11,6 +11,7 @@ use tokio_postgres::IsolationLevel;
 use crate::PostgresBackend;
 use crate::connection::{Database, Session};
 use crate::error::{During, is_conflict};
+use crate::migrate::ENTER;
 use crate::options::Pooler;
 
 /// What a job answers, and what is to be told to listeners once it is committed.
@@ -108,7 +109,7 @@ impl PostgresBackend {
 /// Behind a pooler nothing is kept on a connection: a transaction says itself where its tables are.
 async fn enter(session: &Session<'_>, database: &Database) -> Result<(), BackendError> {
     if database.pooler == Pooler::Transaction {
-        session.query("SELECT set_config('search_path', $1, true)", &[&database.schema]).await?;
+        session.query(ENTER, &[&database.schema]).await?;
     }
     Ok(())
 }

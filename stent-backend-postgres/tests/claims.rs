@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+#[path = "server/client.rs"]
+mod client;
 mod server;
 
 use std::collections::HashSet;

@@ -1,8 +1,10 @@
 //! Turns, takes, sends, ends, suspensions and cancellations of the same few executions, all at once and from several connections: nothing deadlocks, no value is
 //! lost or given twice, no change of a counter is lost or applied twice, and nobody sleeps on after what it waits for.
 
-#![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects by failing")]
 
+#[path = "server/client.rs"]
+mod client;
 mod server;
 
 use std::collections::HashMap;

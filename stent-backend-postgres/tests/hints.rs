@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects by failing")]
 
+#[path = "server/client.rs"]
+mod client;
 mod server;
 
 use std::future::Future;

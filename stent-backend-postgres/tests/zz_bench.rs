@@ -82,14 +82,15 @@ fn uuids(tasks: &[TaskId]) -> Vec<uuid::Uuid> {
     tasks.iter().map(|task| *task.as_uuid()).collect()
 }
 
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bench() {
     let schema = Schema::new();
     let backend = schema.options().pool(8).open().await.unwrap();
     let many: u32 = std::env::var("MANY").map_or(20_000, |many| many.parse().unwrap());
     let begun = std::time::Instant::now();
-    for _ in 0..many / 500 { crowd(&backend, 500, 3).await; }
+    for _ in 0..many / 500 {
+        crowd(&backend, 500, 3).await;
+    }
     println!("dispatch {:?}/s", f64::from(many) / begun.elapsed().as_secs_f64());
     for batch in [1u32, 10, 100] {
         let begun = std::time::Instant::now();
@@ -107,14 +108,20 @@ async fn bench() {
         println!("claim with limits {batch}: {:?} each", begun.elapsed() / rounds);
     }
     let mut empty = request(10, None);
-    empty.functions = Arc::new([ClaimFunction { name: "nothing".try_into().unwrap(), version: None, max_concurrent: None }]);
+    empty.functions =
+        Arc::new([ClaimFunction { name: "nothing".try_into().unwrap(), version: None, max_concurrent: None }]);
     let begun = std::time::Instant::now();
-    for _ in 0..100 { empty.token = ClaimToken::random(); assert!(backend.claim(NOW, &empty).await.unwrap().tasks.is_empty()); }
+    for _ in 0..100 {
+        empty.token = ClaimToken::random();
+        assert!(backend.claim(NOW, &empty).await.unwrap().tasks.is_empty());
+    }
     println!("empty claim: {:?} each", begun.elapsed() / 100);
     let held: Vec<Claim> = take(&backend, 1000, None).await.iter().map(|task| task.claim).collect();
     let me = worker();
     let begun = std::time::Instant::now();
-    for _ in 0..20 { let _ = backend.renew(NOW, &me, &held).await.unwrap(); }
+    for _ in 0..20 {
+        let _ = backend.renew(NOW, &me, &held).await.unwrap();
+    }
     println!("renew 1000: {:?} each", begun.elapsed() / 20);
 }
 fn worker() -> WorkerRecord {
@@ -130,4 +137,3 @@ fn worker() -> WorkerRecord {
         seen_at: NOW,
     }
 }
-

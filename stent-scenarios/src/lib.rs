@@ -6,10 +6,10 @@
 mod bench;
 mod gates;
 mod ledger;
-#[path = "../../stent-backend-postgres/tests/server/mod.rs"]
-mod server;
 mod process;
 pub mod serve;
+#[path = "../../stent-backend-postgres/tests/server/mod.rs"]
+mod server;
 mod stage;
 
 pub use bench::{Bench, soon};

@@ -1,7 +1,10 @@
--- $1 to $3: functions with limits, their versions, and how many places are free; $4: queues, or NULL for every one; $5: tags, or NULL for all; $6: until
--- when leases have run out, or NULL; $7: tasks that are passed by.
-SELECT asked.number - 1 AS key, best.id, best.priority, best.due, best.place, above.ids AS above, above.places AS above_places
+-- $1 to $3: functions with limits, whose rows are locked, their versions and their places; $4: queues, or NULL for every one; $5: tags, or NULL for all;
+-- $6: until when leases have run out, or NULL; $7: tasks that are passed by; $8: how many at most.
+SELECT asked.number - 1 AS key, held.places AS held, best.id, best.priority, best.due, best.place, above.ids AS above,
+       above.places AS above_places
 FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY AS asked (function, version, places, number)
+-- Whatever the version.
+CROSS JOIN LATERAL (SELECT count(*) AS places FROM tasks AS t WHERE t.place AND t.function = asked.function) AS held
 CROSS JOIN LATERAL (
     -- Those that need a free place.
     (SELECT t.id, t.priority, t.due, FALSE AS place, NULL::uuid AS parent
@@ -15,7 +18,7 @@ CROSS JOIN LATERAL (
          AND (t.tags IS NULL OR $5::text[] IS NULL OR t.tags && $5)
          AND t.id <> ALL ($7::uuid[])
      ORDER BY t.priority DESC, t.due, t.id
-     LIMIT asked.places)
+     LIMIT least(greatest(asked.places - held.places, 0), $8::bigint))
     UNION ALL
     -- Those that hold one already, and those with ancestors of the function.
     SELECT t.id, t.priority, t.due, t.place, CASE WHEN t.ancestors > 0 THEN t.parent END

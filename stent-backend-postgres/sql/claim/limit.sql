@@ -1,6 +1,5 @@
--- $1, $2: functions and their places.
+-- $1, $2: functions, whose rows are locked, and their places.
 UPDATE limits AS l
 SET max_concurrent = given.places
 FROM unnest($1::text[], $2::bigint[]) AS given (function, places)
-WHERE l.function = given.function
-    AND l.max_concurrent <> given.places;
+WHERE l.function = given.function;

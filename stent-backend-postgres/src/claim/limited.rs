@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use stent_core::claim::ClaimFunction;
 use stent_core::error::BackendError;
 use stent_core::name::FunctionName;
 use tokio_postgres::Row;
@@ -22,97 +23,88 @@ struct Candidate {
 struct Limited {
     function: FunctionName,
     max_concurrent: u32,
+    /// The places held of the function.
+    held: i64,
     has_place: bool,
     /// Its ancestors of the function, and whether they hold a place: these are not counted against it.
     above: Vec<(Uuid, bool)>,
 }
 
-/// Limited functions by name, in the order in which they are locked, with their places.
-type Places = BTreeMap<String, i64>;
+/// Rows of limited functions, locked.
+struct Limits {
+    /// By name, in the order in which they are locked, with their places.
+    places: BTreeMap<String, i64>,
+    /// Those that are stored with other places.
+    changed: HashSet<String>,
+    /// Those that were made for their lock.
+    made: HashSet<String>,
+}
 
 impl Asked {
-    /// Which of the limited functions have tasks that could be taken, by their places in the request.
-    pub(super) async fn waiting(&self, session: &Session<'_>) -> Result<Vec<usize>, BackendError> {
+    /// Which of the limited functions have tasks that could be taken.
+    pub(super) async fn waiting(&self, session: &Session<'_>) -> Result<Vec<&ClaimFunction>, BackendError> {
         let Functions { names, versions } = self.limited.iter().collect();
         let values: Values<'_> = &[&names, &versions, &self.queues, &self.tags, &self.expired];
         let rows = session.query(include_str!("../../sql/claim/waiting.sql"), values).await?;
-        rows.iter().map(|row| Columns::new(CLAIM, "tasks", "key", row).number("key")).collect()
+        let mut waiting = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let key: usize = Columns::new(CLAIM, "tasks", "key", row).number("key")?;
+            waiting.extend(self.limited.get(key));
+        }
+        Ok(waiting)
     }
 
     /// Takes the best tasks of functions without limits and of these with.
     pub(super) async fn take_with_places(
         &self,
         session: &Session<'_>,
-        waiting: &[usize],
+        waiting: &[&ClaimFunction],
     ) -> Result<Vec<Row>, BackendError> {
-        let limited: Vec<_> = waiting.iter().filter_map(|place| self.limited.get(*place)).collect();
-        let places = limited
-            .iter()
-            .map(|function| (function.name.as_str().to_owned(), function.max_concurrent.map_or(i64::MAX, i64::from)));
-        let places: Places = places.collect();
-        let made = lock(session, &places).await?;
-        let (mut rows, mut used) = (Vec::new(), HashSet::new());
-        // Those that are passed by because others hold them.
+        let mut limit = self.limit;
+        // Those that others hold.
         let mut passed = Vec::new();
+        // What the lock protects is read by later statements, in the same round trip.
+        let (limits, mut candidates) = tokio::try_join!(biased; Limits::lock(session, waiting), self.candidates(session, waiting, limit, &passed))?;
+        let (mut rows, mut used) = (Vec::new(), HashSet::new());
         loop {
-            let limit = self.limit - rows.len();
-            let chosen = self.choose(session, waiting, limit, &passed).await?;
-            let asked: Vec<Uuid> = chosen.iter().map(|chosen| chosen.task).collect();
+            let chosen = choose(candidates, limit);
             let locked = self.lock(session, &chosen).await?;
-            let taken: Vec<Uuid> = asked.iter().copied().filter(|task| locked.contains(task)).collect();
-            let limited = chosen.iter().filter(|chosen| locked.contains(&chosen.task));
-            let limited: Vec<_> = limited.filter_map(|chosen| Some((chosen.task, chosen.limited.as_ref()?))).collect();
-            used.extend(limited.iter().map(|(_, limited)| limited.function.as_str().to_owned()));
+            let (taken, missed): (Vec<_>, Vec<_>) =
+                chosen.into_iter().partition(|chosen| locked.contains(&chosen.task));
             if !taken.is_empty() {
-                let take_places = limited.iter().map(|(task, _)| *task).collect();
-                rows.extend(self.take(session, &taken, &take_places).await?);
+                let limited = taken.iter().filter_map(|taken| Some((taken.task, taken.limited.as_ref()?)));
+                let (take_places, functions): (Vec<_>, Vec<_>) = limited.unzip();
+                used.extend(functions.into_iter().map(|limited| limited.function.as_str().to_owned()));
+                let tasks = taken.iter().map(|taken| taken.task).collect();
+                rows.extend(self.take(session, &tasks, &take_places).await?);
             }
-            if taken.len() == asked.len() || rows.len() >= self.limit {
+            limit = self.limit.saturating_sub(rows.len());
+            if missed.is_empty() || limit == 0 {
                 break;
             }
-            passed.extend(asked.into_iter().filter(|task| !locked.contains(task)));
+            passed.extend(missed.into_iter().map(|missed| missed.task));
+            candidates = self.candidates(session, waiting, limit, &passed).await?;
         }
-        keep(session, &places, &used, &made).await?;
+        limits.keep(session, &used).await?;
         Ok(rows)
     }
 
-    /// The first of the candidates that may be taken, as many as are asked for.
-    async fn choose(
+    /// What may be taken, in claim order.
+    async fn candidates(
         &self,
         session: &Session<'_>,
-        waiting: &[usize],
+        waiting: &[&ClaimFunction],
         limit: usize,
         passed: &Vec<Uuid>,
     ) -> Result<Vec<Candidate>, BackendError> {
-        let (mut held, mut candidates) =
-            tokio::try_join!(biased; self.held(session, waiting), self.free(session, limit, passed))?;
-        candidates.extend(self.free_of_limited(session, waiting, limit, &held, passed).await?);
+        let (mut candidates, limited) = tokio::try_join!(
+            biased;
+            self.free(session, limit, passed),
+            self.free_of_limited(session, waiting, limit, passed),
+        )?;
+        candidates.extend(limited);
         candidates.sort_unstable_by_key(|candidate| candidate.order);
-        // Those that this claim gives a place.
-        let mut placed = HashSet::new();
-        let mut may_be_taken = |candidate: &Candidate| {
-            let Some(limited) = candidate.limited.as_ref().filter(|limited| !limited.has_place) else { return true };
-            let Some(held) = held.get_mut(limited.function.as_str()) else { return false };
-            let held_above = limited.above.iter().filter(|(task, has_place)| *has_place || placed.contains(task));
-            if *held - count(held_above.count()) >= i64::from(limited.max_concurrent) {
-                return false;
-            }
-            *held += 1;
-            placed.insert(candidate.task)
-        };
-        Ok(candidates.into_iter().filter(|candidate| may_be_taken(candidate)).take(limit).collect())
-    }
-
-    /// How many places of these functions are held.
-    async fn held(&self, session: &Session<'_>, waiting: &[usize]) -> Result<HashMap<String, i64>, BackendError> {
-        let names = waiting.iter().filter_map(|place| self.limited.get(*place));
-        let names: Vec<&str> = names.map(|function| function.name.as_str()).collect();
-        let rows = session.query(include_str!("../../sql/claim/held.sql"), &[&names]).await?;
-        let held = rows.iter().map(|row| {
-            let columns = Columns::new(CLAIM, "tasks", "function", row);
-            Ok((columns.text("function")?.to_owned(), columns.number("held")?))
-        });
-        held.collect()
+        Ok(candidates)
     }
 
     /// The best tasks of functions without limits.
@@ -136,29 +128,25 @@ impl Asked {
     async fn free_of_limited(
         &self,
         session: &Session<'_>,
-        waiting: &[usize],
+        waiting: &[&ClaimFunction],
         limit: usize,
-        held: &HashMap<String, i64>,
         passed: &Vec<Uuid>,
     ) -> Result<Vec<Candidate>, BackendError> {
-        let functions: Vec<_> = waiting.iter().filter_map(|place| self.limited.get(*place)).collect();
-        let places = functions.iter().map(|function| {
-            let held = held.get(function.name.as_str()).copied().unwrap_or(0);
-            (function.max_concurrent.map_or(i64::MAX, i64::from) - held).clamp(0, count(limit))
-        });
-        let places: Vec<i64> = places.collect();
-        let Functions { names, versions } = functions.iter().copied().collect();
-        let values: Values<'_> = &[&names, &versions, &places, &self.queues, &self.tags, &self.expired, passed];
+        let Functions { names, versions } = waiting.iter().copied().collect();
+        let places: Vec<i64> = waiting.iter().copied().map(places).collect();
+        let values: Values<'_> =
+            &[&names, &versions, &places, &self.queues, &self.tags, &self.expired, passed, &count(limit)];
         let rows = session.query(include_str!("../../sql/claim/free_of_limited.sql"), values).await?;
         let mut candidates = Vec::with_capacity(rows.len());
         for row in &rows {
             let columns = Columns::new(CLAIM, "tasks", "id", row);
-            let Some(function) = functions.get(columns.number::<usize>("key")?) else { continue };
+            let Some(function) = waiting.get(columns.number::<usize>("key")?) else { continue };
             let above: Option<Vec<Uuid>> = columns.get("above")?;
             let above_places: Option<Vec<bool>> = columns.get("above_places")?;
             let limited = Limited {
                 function: function.name.clone(),
                 max_concurrent: function.max_concurrent.unwrap_or(u32::MAX),
+                held: columns.number("held")?,
                 has_place: columns.flag("place")?,
                 above: above.unwrap_or_default().into_iter().zip(above_places.unwrap_or_default()).collect(),
             };
@@ -180,34 +168,63 @@ impl Asked {
     }
 }
 
-/// Locks the rows of limited functions; answers with those that were made for it.
-async fn lock(session: &Session<'_>, places: &Places) -> Result<HashSet<String>, BackendError> {
-    let (names, places): (Vec<&str>, Vec<i64>) = places.iter().map(|(name, places)| (name.as_str(), *places)).unzip();
-    let (made, locked): (Values<'_>, Values<'_>) = (&[&names, &places], &[&names]);
-    let (made, _) = tokio::try_join!(
-        biased;
-        session.query(include_str!("../../sql/claim/make_limits.sql"), made),
-        session.query(include_str!("../../sql/claim/lock_limits.sql"), locked),
-    )?;
-    let name = |row: &Row| Columns::new(CLAIM, "limits", "function", row).text("function").map(str::to_owned);
-    made.iter().map(name).collect()
+/// The first of the candidates that may be taken, as many as are asked for.
+fn choose(candidates: Vec<Candidate>, limit: usize) -> Vec<Candidate> {
+    // Those that this claim gives a place, and how many of each function.
+    let (mut placed, mut given) = (HashSet::new(), HashMap::<FunctionName, i64>::new());
+    let mut may_be_taken = |candidate: &Candidate| {
+        let Some(limited) = candidate.limited.as_ref().filter(|limited| !limited.has_place) else { return true };
+        let given = given.entry(limited.function.clone()).or_default();
+        let held_above = limited.above.iter().filter(|(task, has_place)| *has_place || placed.contains(task));
+        if limited.held + *given - count(held_above.count()) >= i64::from(limited.max_concurrent) {
+            return false;
+        }
+        *given += 1;
+        placed.insert(candidate.task)
+    };
+    candidates.into_iter().filter(|candidate| may_be_taken(candidate)).take(limit).collect()
 }
 
-/// Stores the limits of what is claimed, for operators to see.
-async fn keep(
-    session: &Session<'_>,
-    places: &Places,
-    used: &HashSet<String>,
-    made: &HashSet<String>,
-) -> Result<(), BackendError> {
-    let idle: Vec<&str> = made.difference(used).map(String::as_str).collect();
-    if !idle.is_empty() {
-        session.execute(include_str!("../../sql/claim/drop_limits.sql"), &[&idle]).await?;
+fn places(function: &ClaimFunction) -> i64 {
+    function.max_concurrent.map_or(i64::MAX, i64::from)
+}
+
+impl Limits {
+    async fn lock(session: &Session<'_>, functions: &[&ClaimFunction]) -> Result<Self, BackendError> {
+        let functions = functions.iter().map(|function| (function.name.as_str().to_owned(), places(function)));
+        let places: BTreeMap<String, i64> = functions.collect();
+        let (names, numbers): (Vec<&str>, Vec<i64>) =
+            places.iter().map(|(name, places)| (name.as_str(), *places)).unzip();
+        let (given, named): (Values<'_>, Values<'_>) = (&[&names, &numbers], &[&names]);
+        let (made, locked) = tokio::try_join!(
+            biased;
+            session.query(include_str!("../../sql/claim/make_limits.sql"), given),
+            session.query(include_str!("../../sql/claim/lock_limits.sql"), named),
+        )?;
+        let name = |row: &Row| Columns::new(CLAIM, "limits", "function", row).text("function").map(str::to_owned);
+        let made = made.iter().map(name).collect::<Result<_, _>>()?;
+        let mut changed = HashSet::new();
+        for row in &locked {
+            let (name, stored): (String, i64) =
+                (name(row)?, Columns::new(CLAIM, "limits", "function", row).number("max_concurrent")?);
+            if places.get(&name) != Some(&stored) {
+                changed.insert(name);
+            }
+        }
+        Ok(Self { places, changed, made })
     }
-    let kept = places.iter().filter(|(name, _)| used.contains(*name) && !made.contains(*name));
-    let (names, places): (Vec<&str>, Vec<i64>) = kept.map(|(name, places)| (name.as_str(), *places)).unzip();
-    if !names.is_empty() {
-        session.execute(include_str!("../../sql/claim/limit.sql"), &[&names, &places]).await?;
+
+    /// Stores the limits of what was claimed, for operators to see.
+    async fn keep(&self, session: &Session<'_>, used: &HashSet<String>) -> Result<(), BackendError> {
+        let idle: Vec<&str> = self.made.difference(used).map(String::as_str).collect();
+        if !idle.is_empty() {
+            session.execute(include_str!("../../sql/claim/drop_limits.sql"), &[&idle]).await?;
+        }
+        let changed = self.places.iter().filter(|(name, _)| used.contains(*name) && self.changed.contains(*name));
+        let (names, places): (Vec<&str>, Vec<i64>) = changed.map(|(name, places)| (name.as_str(), *places)).unzip();
+        if !names.is_empty() {
+            session.execute(include_str!("../../sql/claim/limit.sql"), &[&names, &places]).await?;
+        }
+        Ok(())
     }
-    Ok(())
 }

@@ -7,8 +7,8 @@ use tokio_postgres::NoTls;
 
 /// A schema of a test's own, dropped with it.
 pub(crate) struct Schema {
-    url: String,
-    name: String,
+    pub(crate) url: String,
+    pub(crate) name: String,
 }
 
 impl Schema {
@@ -16,16 +16,6 @@ impl Schema {
         let url = std::env::var("STENT_TEST_POSTGRES_URL");
         let url = url.expect("a server is named by STENT_TEST_POSTGRES_URL: run the tests by `cargo xtask test`, or in `cargo xtask postgres -- …`");
         Self { url, name: format!("test_{}", uuid::Uuid::new_v4().simple()) }
-    }
-
-    /// A connection of the test's own, within the schema.
-    #[allow(dead_code, reason = "not every test program connects by itself")]
-    pub(crate) async fn client(&self) -> tokio_postgres::Client {
-        let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.expect("the server answers");
-        tokio::spawn(connection);
-        let enter = format!("SET search_path TO {}", self.name);
-        client.batch_execute(&enter).await.expect("the schema is there");
-        client
     }
 
     /// How to open it, by a few connections: tests run side by side.

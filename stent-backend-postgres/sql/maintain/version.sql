@@ -1,0 +1,3 @@
+-- The version of the schema.
+SELECT version
+FROM schema_version;
