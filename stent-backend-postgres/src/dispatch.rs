@@ -103,7 +103,7 @@ async fn cancel(
         _ => {}
     }
     tree::cancel_below(session, now, &all).await?;
-    Ok((Cancelled::Done, vec![Hint::TasksEnded, Hint::ExecutionEnded(execution)]))
+    Ok((Cancelled::Done, vec![Hint::TasksEnded, Hint::TasksReady, Hint::ExecutionEnded(execution)]))
 }
 
 /// The roots whose deadline has passed, earliest first.
@@ -125,5 +125,5 @@ async fn expire(session: &Session<'_>, now: Timestamp, root: TaskId) -> Result<H
         return Ok((false, Vec::new()));
     }
     tree::cancel_below(session, now, &[Cancellation::below_end_of(root)]).await?;
-    Ok((true, vec![Hint::TasksEnded, Hint::ExecutionEnded(root.as_execution())]))
+    Ok((true, vec![Hint::TasksEnded, Hint::TasksReady, Hint::ExecutionEnded(root.as_execution())]))
 }

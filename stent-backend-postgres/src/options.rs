@@ -130,7 +130,8 @@ impl PostgresOptions {
         if self.pooler == Pooler::None {
             let given = config.get_options().unwrap_or_default();
             // Plans are made once and kept, maybe while the tables are empty: they must be those for large ones.
-            let plans = "-c enable_seqscan=off -c jit=off";
+            // And they are those that the tests look at: one that is made anew for each execution costs more than most statements do.
+            let plans = "-c enable_seqscan=off -c jit=off -c plan_cache_mode=force_generic_plan";
             let schema = &self.schema;
             let options =
                 format!("{given} -c search_path={schema} -c TimeZone=UTC -c standard_conforming_strings=on {plans}");

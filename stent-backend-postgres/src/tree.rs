@@ -1,7 +1,8 @@
 //! Trees of tasks: what is open below one is cancelled, what a failure closed is opened again.
 //!
 //! Whoever cancels holds all of a tree: its open tasks are locked from the deepest to the top, which is the order in which every transaction locks
-//! tasks. Turns that were under way meanwhile may have made more; these are locked as well, but never waited for.
+//! tasks. Turns that were under way meanwhile may have made more; these are locked as well, but never waited for. Whoever opens tasks again holds
+//! the one above them, and waits for none of them either. If some cannot be had, the transaction is begun again.
 
 use stent_core::error::{BackendError, ErrorKind};
 use stent_core::id::TaskId;
@@ -76,18 +77,23 @@ pub(crate) async fn cancel_below(
         (&[&tasks, &included], &[&tasks, &included, &accounts, &turns, &now]);
     let (locked, cancelled) = tokio::try_join!(
         biased;
-        session.query_one(include_str!("../sql/tree/lock_new.sql"), tops),
-        session.query_one(include_str!("../sql/tree/cancel.sql"), doomed),
+        all_of(session, include_str!("../sql/tree/lock_new.sql"), tops),
+        all_of(session, include_str!("../sql/tree/cancel.sql"), doomed),
     )?;
-    let locked = Columns::new(session.operation(), "tasks", "found", &locked);
-    let cancelled = Columns::new(session.operation(), "tasks", "found", &cancelled);
-    let found: u64 = locked.number("found")?;
-    let counts = [locked.number("held")?, cancelled.number("found")?, cancelled.number("cancelled")?];
-    if counts.iter().any(|count: &u64| *count != found) {
-        let text = "tasks of a tree that is to be cancelled are held by others";
-        return Err(BackendError::new(ErrorKind::Busy, session.operation()).with_message(text));
-    }
-    Ok(found)
+    if locked == cancelled { Ok(cancelled) } else { Err(busy(session)) }
+}
+
+/// Executes a statement that takes what is free of the rows that it finds; answers with how many that were if that were all.
+async fn all_of(session: &Session<'_>, statement: &'static str, values: Values<'_>) -> Result<u64, BackendError> {
+    let row = session.query_one(statement, values).await?;
+    let columns = Columns::new(session.operation(), "tasks", "found", &row);
+    let (found, had): (u64, u64) = (columns.number("found")?, columns.number("had")?);
+    if had == found { Ok(had) } else { Err(busy(session)) }
+}
+
+fn busy(session: &Session<'_>) -> BackendError {
+    let text = "tasks of a tree are held by others";
+    BackendError::new(ErrorKind::Busy, session.operation()).with_message(text)
 }
 
 /// The `cancelled_turn` of what an end or a deadline cancelled: after every turn.
@@ -95,7 +101,10 @@ const END: i64 = i64::MAX;
 
 /// Cuts a task's journal (that of its present generation) at a point, and opens again what the failure at this point closed: the point's operation, what
 /// the task cancelled in the point's turn or later, the failed children that the point names, and so on down to the cause. The task's own
-/// row is left to the caller, who holds it: nobody else touches what has ended below.
+/// row is left to the caller, who holds it: what has ended below is changed by nobody else.
+///
+/// # Errors
+/// `Busy` if somebody holds some of it: then the transaction is to be begun again.
 pub(crate) async fn reopen(
     session: &Session<'_>,
     now: Timestamp,
@@ -137,7 +146,7 @@ pub(crate) async fn restart(session: &Session<'_>, tasks: &[TaskId]) -> Result<(
     tokio::try_join!(
         biased;
         session.execute(include_str!("../sql/tree/next_generation.sql"), tasks),
-        session.execute(include_str!("../sql/tree/forget_cancelled.sql"), tasks),
+        all_of(session, include_str!("../sql/tree/forget_cancelled.sql"), tasks),
     )
     .map(drop)
 }
@@ -156,7 +165,7 @@ async fn make_pending(
     tokio::try_join!(
         biased;
         session.execute(include_str!("../sql/tree/forget_dead_letters.sql"), buried),
-        session.execute(include_str!("../sql/tree/make_pending.sql"), opened),
+        all_of(session, include_str!("../sql/tree/make_pending.sql"), opened),
     )?;
     let (mut anew, mut points) = (Vec::new(), Vec::new());
     for (task, resume) in ended {
@@ -198,7 +207,7 @@ async fn cut(session: &Session<'_>, now: Timestamp, task: TaskId, point: &Resume
         biased;
         turns,
         outcome,
-        session.execute(include_str!("../sql/tree/reopen_cancelled.sql"), cancelled),
+        all_of(session, include_str!("../sql/tree/reopen_cancelled.sql"), cancelled),
     )
     .map(drop)
 }

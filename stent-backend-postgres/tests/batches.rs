@@ -1,6 +1,6 @@
 //! Batches: one statement does what many items ask for, and the outcome is that of the items one by one.
 
-#![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects by failing")]
 
 mod server;
 

@@ -1,6 +1,6 @@
 //! Claims and renewals beside transactions that hold some of the tasks.
 
-#![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects by failing")]
 
 #[path = "server/client.rs"]
 mod client;

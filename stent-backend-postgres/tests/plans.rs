@@ -1,7 +1,7 @@
 //! Statements find what they want by indexes, whether the tables are large or were empty when the plan was made, which is kept. Plans are generic: they know
 //! nothing of what they are given.
 
-#![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects by failing")]
 
 #[path = "server/client.rs"]
 mod client;

@@ -25,4 +25,5 @@ RETURNING
     t.parent IS NULL AS is_root,
     coalesce((SELECT p.state = 'suspended' FROM tasks AS p WHERE p.id = t.parent), FALSE) AS parent_waits,
     $5 AND (SELECT o.id FROM tasks AS o WHERE o.parent = t.id AND o.ended_at IS NULL ORDER BY o.made_turn, o.made_number, o.map_index LIMIT 1) IS NOT NULL AS has_open,
-    t.memo_key IS NOT NULL AS has_memo;
+    t.memo_key IS NOT NULL AS has_memo,
+    EXISTS (SELECT 1 FROM limits AS l WHERE l.function = t.function) AS is_limited;

@@ -24,4 +24,5 @@ RETURNING
     FALSE AS is_root,
     FALSE AS parent_waits,
     $7 AND (SELECT o.id FROM tasks AS o WHERE o.parent = t.id AND o.ended_at IS NULL ORDER BY o.made_turn, o.made_number, o.map_index LIMIT 1) IS NOT NULL AS has_open,
-    FALSE AS has_memo;
+    FALSE AS has_memo,
+    FALSE AS is_limited;

@@ -3,27 +3,33 @@
 SELECT id, execution, parent, depth, map_index, function, version, queue, tags, priority, state, attempt, deliveries, generation,
        created_at, due, started_at, ended_at, worker, lease_until, failure, reason, length(input) AS input_size,
        coalesce(length(output), 0) AS output_size
-FROM tasks
-WHERE id = coalesce($7::uuid, (SELECT execution FROM tasks WHERE id = $6::uuid))
-    AND parent IS NULL
-    AND id > coalesce($1::uuid, '00000000-0000-0000-0000-000000000000')
-    AND $6 IS NULL
+FROM (
+    SELECT *
+    FROM (
+        SELECT *
+        FROM tasks
+        WHERE id = coalesce($7::uuid, (SELECT execution FROM tasks WHERE id = $6::uuid)) AND parent IS NULL AND $6 IS NULL
+        ORDER BY id
+        OFFSET 0
+    ) AS root
+    UNION ALL
+    SELECT *
+    FROM (
+        SELECT *
+        FROM tasks
+        WHERE execution = coalesce($7, (SELECT execution FROM tasks WHERE id = $6))
+            AND parent IS NOT NULL
+            AND id > coalesce($1::uuid, '00000000-0000-0000-0000-000000000000')
+        ORDER BY id
+        -- However few the filter may let through: they are read in order, until there are enough.
+        OFFSET 0
+    ) AS below
+) AS both_parts
+WHERE ($6 IS NULL OR parent = $6)
+    AND id > coalesce($1, '00000000-0000-0000-0000-000000000000')
     AND execution NOT IN (SELECT id FROM tasks WHERE deleting)
     AND ($3::text[] IS NULL OR state = ANY ($3))
     AND ($4::text IS NULL OR function = $4)
     AND ($5::text IS NULL OR queue = $5)
-UNION ALL
-SELECT id, execution, parent, depth, map_index, function, version, queue, tags, priority, state, attempt, deliveries, generation,
-       created_at, due, started_at, ended_at, worker, lease_until, failure, reason, length(input) AS input_size,
-       coalesce(length(output), 0) AS output_size
-FROM tasks
-WHERE execution = coalesce($7, (SELECT execution FROM tasks WHERE id = $6))
-    AND parent IS NOT NULL
-    AND id > coalesce($1, '00000000-0000-0000-0000-000000000000')
-    AND ($6 IS NULL OR parent = $6)
-    AND execution NOT IN (SELECT id FROM tasks WHERE deleting)
-    AND ($3 IS NULL OR state = ANY ($3))
-    AND ($4 IS NULL OR function = $4)
-    AND ($5 IS NULL OR queue = $5)
 ORDER BY id
 LIMIT $2::bigint;

@@ -49,4 +49,4 @@ cancelled AS (
     RETURNING t.id
 )
 SELECT (SELECT count(*) FROM doomed) AS found,
-       (SELECT count(*) FROM cancelled) AS cancelled;
+       (SELECT count(*) FROM cancelled) AS had;

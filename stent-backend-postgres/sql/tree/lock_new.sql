@@ -16,7 +16,7 @@ WITH RECURSIVE below (id, is_doomed) AS (
         OFFSET 0
     ) AS child
 )
-SELECT count(*) AS found, count(held.id) AS held
+SELECT count(*) AS found, count(held.id) AS had
 FROM (SELECT DISTINCT below.id FROM below WHERE below.is_doomed) AS doomed
 LEFT JOIN LATERAL (
     SELECT t.id

@@ -1,0 +1,103 @@
+//! A row that cannot be read is trouble of that row alone (S19): it hinders no claim and no listing of others.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects by failing")]
+
+#[path = "server/client.rs"]
+mod client;
+mod server;
+
+use std::time::Duration;
+
+use stent_backend_postgres::PostgresBackend;
+use stent_core::backend::{Claims, Dispatch, ExecutionFilter, Inspect, Page, TaskFilter};
+use stent_core::claim::{ClaimFunction, ClaimRequest};
+use stent_core::error::ErrorKind;
+use stent_core::execution::NewExecution;
+use stent_core::name::{FunctionName, Tag};
+use stent_core::task::NewTask;
+use stent_core::{ClaimToken, ExecutionId, Fingerprint, Payload, RetryPolicy, Timestamp, WorkerId};
+
+use server::Schema;
+
+fn execution(number: i64) -> NewExecution {
+    NewExecution {
+        id: ExecutionId::new(Timestamp::from_micros(number * 1_000)),
+        task: NewTask {
+            function: FunctionName::new("f").unwrap(),
+            version: None,
+            input: Payload::default(),
+            fingerprint: Fingerprint::from_bytes([7; 32]),
+            queue: None,
+            tags: [Tag::new("blue").unwrap()].into(),
+            priority: 0,
+            due: Timestamp::EPOCH,
+            retry: RetryPolicy::default().into(),
+            max_concurrent: None,
+            memo: None,
+            trace: None,
+        },
+        max_duration: None,
+        dedup: None,
+        born: None,
+    }
+}
+
+fn request(tags: &[&str]) -> ClaimRequest {
+    ClaimRequest {
+        worker: WorkerId::random(),
+        token: ClaimToken::random(),
+        lease: Duration::from_secs(10),
+        limit: 10,
+        functions: [ClaimFunction { name: FunctionName::new("f").unwrap(), version: None, max_concurrent: None }]
+            .into(),
+        queues: [].into(),
+        tags: tags.iter().map(|tag| Tag::new(tag).unwrap()).collect(),
+        take_expired: true,
+    }
+}
+
+/// Three executions, of which the second is damaged by a statement.
+async fn damaged(damage: &'static str) -> (Schema, PostgresBackend, Vec<NewExecution>) {
+    let schema = Schema::new();
+    let backend = schema.options().open().await.unwrap();
+    let executions = vec![execution(1), execution(2), execution(3)];
+    let _ = backend.dispatch(Timestamp::EPOCH, &executions).await.unwrap();
+    let client = schema.client().await;
+    // What the server itself would refuse.
+    client
+        .batch_execute("ALTER TABLE tasks DROP CONSTRAINT tasks_memo_mode_check, DROP CONSTRAINT tasks_attempt_check")
+        .await
+        .unwrap();
+    client.execute(damage, &[executions[1].id.as_uuid()]).await.unwrap();
+    (schema, backend, executions)
+}
+
+#[tokio::test]
+async fn a_corrupt_row_is_claimed_apart_and_left_out_of_lists() {
+    for (damage, column) in [
+        ("UPDATE tasks SET retry = 'nonsense' WHERE id = $1", "retry"),
+        ("UPDATE tasks SET failure = '{' WHERE id = $1", "failure"),
+        ("UPDATE tasks SET memo_mode = 'sometimes' WHERE id = $1", "memo_mode"),
+        ("UPDATE tasks SET attempt = -7 WHERE id = $1", "attempt"),
+        ("UPDATE tasks SET started_at = 'infinity' WHERE id = $1", "started_at"),
+    ] {
+        let (_schema, backend, executions) = damaged(damage).await;
+        let claimed = backend.claim(Timestamp::EPOCH, &request(&[])).await.unwrap();
+        let tasks: Vec<_> = claimed.tasks.iter().map(|task| task.execution).collect();
+        assert_eq!(tasks, [executions[0].id, executions[2].id], "{damage}");
+        assert_eq!(claimed.corrupt[0].claim.task, executions[1].id.root());
+        let kind = ErrorKind::CorruptRow { table: "tasks", row: executions[1].id.to_string(), column };
+        assert_eq!(*claimed.corrupt[0].error.kind(), kind);
+    }
+}
+
+#[tokio::test]
+async fn a_corrupt_row_shortens_no_page_but_the_last() {
+    let (_schema, backend, executions) = damaged("UPDATE tasks SET failure = '{' WHERE id = $1").await;
+    let page = backend.list_executions(&ExecutionFilter::default(), Page::first(2)).await.unwrap();
+    assert_eq!(page.iter().map(|record| record.id).collect::<Vec<_>>(), [executions[2].id, executions[0].id]);
+    let tasks = backend.list_tasks(&TaskFilter::default(), Page::first(2)).await.unwrap();
+    assert_eq!(tasks.len(), 2);
+    let error = backend.execution(executions[1].id).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::CorruptRow { column: "failure", .. }), "{error}");
+}
