@@ -9,7 +9,8 @@ mod lifecycle;
 mod log;
 #[cfg(test)]
 mod scene;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod shutdown;
 #[cfg(test)]
 mod signals;
