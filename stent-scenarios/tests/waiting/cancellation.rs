@@ -70,16 +70,19 @@ async fn a_cancel_drops_running_code(bench: Bench) {
     }
 }
 
-/// C-X1: a worker that hears nothing learns of it with its next renewal.
+/// C-X1: a process without hints knows of its own cancels at once, and of those of others with its next renewal.
 async fn without_hints_a_heartbeat_tells_of_it(bench: Bench) {
-    let _process = bench.deaf_process(functions![hold]).await.work(&bench, |worker| worker).await;
-    let client = client(&bench).await;
-    let execution = client.dispatch(hold("it".into())).await.unwrap();
-    bench.pass(2 * SECOND).await;
-    assert_eq!(presence(&bench, "it"), (1, 0));
-    client.cancel(execution.id()).await.unwrap();
+    let process = bench.deaf_process(functions![hold]).await.work(&bench, |worker| worker).await;
+    let own = process.stent.dispatch(hold("own".into())).await.unwrap();
+    runs(&bench, "own").await;
+    own.cancel().await.unwrap();
+    left(&bench, "own").await;
+
+    let others = process.stent.dispatch(hold("others".into())).await.unwrap();
+    runs(&bench, "others").await;
+    client(&bench).await.cancel(others.id()).await.unwrap();
     bench.pass(LEASE / 3).await;
-    left(&bench, "it").await;
+    left(&bench, "others").await;
 }
 
 /// C-X1: whatever is open, on whichever worker, at every depth; in one transaction.

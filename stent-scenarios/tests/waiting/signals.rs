@@ -36,7 +36,11 @@ async fn impatient(ctx: Ctx, timeout: Duration) -> Result<(Option<u32>, u32)> {
     let first = ctx.signal("go").timeout(timeout).await?;
     let ledger = ctx.resource::<Ledger>()?;
     ledger.note(format!("first {first:?}"));
-    ctx.step("between", async || Ok::<_, Failure>(ledger.note("between"))).await?;
+    ctx.step("between", async || {
+        ledger.note("between");
+        Ok::<_, Failure>(())
+    })
+    .await?;
     Ok((first, ctx.signal("go").await?))
 }
 
@@ -134,7 +138,7 @@ async fn a_second_wait_waits_for_a_new_value(bench: Bench) {
         // In memory the first time, suspended the others.
         bench.pass(if value == 1 { SECOND } else { 15 * SECOND }).await;
         assert_eq!(heard(&bench).len(), value - 1);
-        send(&execution, [value as u32]).await;
+        send(&execution, [u32::try_from(value).unwrap()]).await;
     }
     assert_eq!(bench.until("the result", execution.result()).await.unwrap(), [1, 2, 3]);
 }
@@ -390,6 +394,22 @@ async fn unknown_and_finished_executions_take_no_signal(bench: Bench) {
     }
 }
 
+/// C-S2: it is the wait's, and its failure: the next one has to do with the next value.
+async fn a_value_of_another_type_is_taken_and_fails_the_wait(bench: Bench) {
+    #[durable]
+    async fn tolerates(ctx: Ctx) -> Result<(String, u32)> {
+        let refused = ctx.signal::<u32>("go").await.unwrap_err();
+        Ok((refused.class().to_string(), ctx.signal("go").await?))
+    }
+    let stent = bench.stent(functions![tolerates]).await;
+    let _worker = bench.worker(stent.worker()).await;
+    let execution = stent.dispatch(tolerates()).await.unwrap();
+    execution.signal("go", "a text").await.unwrap();
+    bench.pass(SECOND).await;
+    send(&execution, [7]).await;
+    assert_eq!(bench.until("the result", execution.result()).await.unwrap(), ("CorruptRow".to_owned(), 7));
+}
+
 /// C-S3: a value may be sent before the start, and while the task waits for a retry.
 async fn an_execution_that_has_not_begun_takes_signals(bench: Bench) {
     let stent = bench.stent(functions![waits]).await;
@@ -469,6 +489,7 @@ on_every_backend![
     a_send_that_is_repeated_does_nothing,
     a_send_whose_answer_is_lost_acts_once,
     unknown_and_finished_executions_take_no_signal,
+    a_value_of_another_type_is_taken_and_fails_the_wait,
     an_execution_that_has_not_begun_takes_signals,
     tasks_of_an_execution_compete_for_a_value,
     a_value_is_given_after_all_earlier_outcomes,
