@@ -4,6 +4,10 @@
 #[cfg(test)]
 mod cancellation;
 #[cfg(test)]
+mod deadlines;
+#[cfg(test)]
+mod dropping;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod log;
@@ -15,6 +19,10 @@ mod shutdown;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]
+mod sleeping;
+#[cfg(test)]
 mod suspension;
+#[cfg(test)]
+mod taking;
 #[cfg(test)]
 mod timeouts;
