@@ -169,6 +169,14 @@ async fn a_cancel_wakes_who_waits(bench: Bench) {
         let ends = soon("the end", wait).await.unwrap();
         assert!(matches!(ends, (Err(ExecutionError::Cancelled), Err(ExecutionError::Cancelled))), "{ends:?}");
     }
+    // Its own cancels it knows of without looking.
+    let [_, deaf] = others;
+    let own = deaf.dispatch(crate::scene::waits()).await.unwrap();
+    let (ended, cancelled) = tokio::join!(ends_cancelled(&own), async {
+        bench.settle().await;
+        own.cancel().await
+    });
+    assert_eq!((ended, cancelled.unwrap()), ((), ()));
 }
 
 /// C-X1, B41: one that waits for a signal does not go on, in memory or suspended, and takes none afterwards.

@@ -202,6 +202,11 @@ async fn a_call_that_has_elapsed_elapses_in_every_replay(bench: Bench) {
     let first = bench.process(functions()).await.work(&bench, |worker| worker).await;
     let execution = first.stent.dispatch(twice()).await.unwrap().id();
     bench.pass(Duration::from_secs(6)).await;
+    // Its caller goes on; the child and its code do not.
+    left(&bench, "first").await;
+    let before = states(&first.stent, execution).await;
+    assert_eq!(before[0], TaskState::Running);
+    assert_eq!(before.iter().filter(|state| **state == TaskState::Cancelled).count(), 1, "{before:?}");
     assert_eq!(presence(&bench, "second"), (1, 0));
     first.die(&bench).await;
     bench.gates.open("first");
