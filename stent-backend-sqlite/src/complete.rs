@@ -83,6 +83,8 @@ pub(crate) struct Applied<'a> {
     pub(crate) has_open: bool,
     /// Its result is shared.
     pub(crate) has_memo: bool,
+    /// Its function has a limit: the place that it held is free for another.
+    pub(crate) is_limited: bool,
 }
 
 #[derive(Serialize)]
@@ -207,6 +209,7 @@ async fn apply<'a>(
             parent_waits: columns.optional_number::<i64>("parent_waits")? == Some(1),
             has_open: columns.flag("has_open")?,
             has_memo: columns.flag("has_memo")?,
+            is_limited: columns.flag("is_limited")?,
         });
     }
     Ok(applied)
@@ -256,7 +259,8 @@ fn hints(applied: &[Applied<'_>]) -> Vec<Hint> {
     let mut hints = Vec::new();
     for applied in applied {
         hints.push(if is_final(&applied.end.end) { Hint::TasksEnded } else { Hint::TasksReady });
-        if applied.parent_waits {
+        // A place that is free, of the task or of what was cancelled below it, is one that another waits for.
+        if applied.parent_waits || applied.is_limited || applied.has_open {
             hints.push(Hint::TasksReady);
         }
         if applied.is_root {

@@ -101,7 +101,7 @@ async fn cancel(
     }
     let all = Cancellation { task: execution.root(), include: true, by: None, turn: None };
     let _ = tree::cancel_below(connection, OPERATION, now, &[all]).await?;
-    Ok((Cancelled::Done, vec![Hint::TasksEnded, Hint::ExecutionEnded(execution)]))
+    Ok((Cancelled::Done, vec![Hint::TasksEnded, Hint::TasksReady, Hint::ExecutionEnded(execution)]))
 }
 
 async fn passed(
@@ -137,6 +137,6 @@ async fn expire(
         .during(operation)?;
     let executions: Vec<_> = roots.into_iter().map(TaskId::as_execution).collect();
     let ended = executions.iter().copied().map(Hint::ExecutionEnded);
-    let hints = ended.chain([Hint::TasksEnded]).collect();
+    let hints = ended.chain([Hint::TasksEnded, Hint::TasksReady]).collect();
     Ok((executions, hints))
 }

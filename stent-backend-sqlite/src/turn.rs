@@ -153,8 +153,9 @@ pub(crate) async fn write(
 }
 
 fn hint(turn: &TurnWrite) -> Option<Hint> {
-    let makes_tasks = !turn.children.is_empty() || !turn.dispatches.is_empty();
-    makes_tasks.then_some(Hint::TasksReady)
+    // What is cancelled gives its place to another.
+    let readies = !turn.children.is_empty() || !turn.dispatches.is_empty() || !turn.cancels.is_empty();
+    readies.then_some(Hint::TasksReady)
 }
 
 /// Writes entries and children of the turns whose claims hold. True if that were all of them.

@@ -1,4 +1,5 @@
 //! Stuck work explains itself: for any execution or task the library says why it is not running.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
 use std::time::Duration;
 

@@ -97,6 +97,10 @@ impl Clock for ManualClock {
     fn wait_until(&self, at: Timestamp) -> Wait<'_> {
         Box::pin(Waiting { clock: self, at, number: None })
     }
+
+    fn pause(&self, _wanted: Duration) -> Duration {
+        Duration::ZERO
+    }
 }
 
 struct Waiting<'a> {

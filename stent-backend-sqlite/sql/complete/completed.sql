@@ -24,4 +24,5 @@ RETURNING
     (SELECT p.state = 'suspended' FROM tasks AS p WHERE p.id = tasks.parent) AS parent_waits,
     EXISTS (SELECT 1 FROM tasks AS c INDEXED BY tasks_open_children
             WHERE c.parent = tasks.id AND c.ended_at IS NULL) AS has_open,
-    memo_key IS NOT NULL AS has_memo;
+    memo_key IS NOT NULL AS has_memo,
+    EXISTS (SELECT 1 FROM limits AS l WHERE l.function = tasks.function) AS is_limited;

@@ -24,4 +24,5 @@ RETURNING
     FALSE AS is_root,
     FALSE AS parent_waits,
     FALSE AS has_open,
-    FALSE AS has_memo;
+    FALSE AS has_memo,
+    FALSE AS is_limited;

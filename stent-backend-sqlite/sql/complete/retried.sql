@@ -22,4 +22,5 @@ RETURNING
     FALSE AS parent_waits,
     EXISTS (SELECT 1 FROM tasks AS c INDEXED BY tasks_open_children
             WHERE c.parent = tasks.id AND c.ended_at IS NULL) AS has_open,
-    FALSE AS has_memo;
+    FALSE AS has_memo,
+    FALSE AS is_limited;

@@ -78,7 +78,7 @@ impl<T> Backend for T where
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Hint {
-    /// Tasks may be free to claim.
+    /// Tasks may be free to claim, or will be when they fall due: the next claim tells when, and of deadlines.
     TasksReady,
     /// Tasks have ended; some parent may wait for one.
     TasksEnded,

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use super::Timestamp;
 
@@ -23,6 +24,13 @@ pub trait Clock: Send + Sync + 'static {
     /// of maintenance. A clock that is moved from one event to the next need not stop there; all others go by this default.
     fn idle_until(&self, at: Timestamp) -> Wait<'_> {
         self.wait_until(at)
+    }
+
+    /// How long to pause, in real time, between two looks at the store, where hints ask for one look after the other and looking must not be all that
+    /// the store does: the time that is wanted, by this default. On a clock that is moved by hand nothing happens between two moves but what is due, so it
+    /// makes no pauses.
+    fn pause(&self, wanted: Duration) -> Duration {
+        wanted
     }
 
     /// Follows a database's clock: `offset_micros` is what must be added to this machine's clock (C-X2). Clocks that are moved

@@ -231,7 +231,8 @@ impl Poller {
         }
         let started = Instant::now();
         let answer = self.shared.backend.news(&watches).await;
-        self.spaced_until = Instant::now() + SPACING.max(started.elapsed() * SPACING_FACTOR);
+        let pause = SPACING.max(started.elapsed() * SPACING_FACTOR);
+        self.spaced_until = Instant::now() + self.shared.clock.pause(pause);
         match answer {
             Ok(over) => {
                 self.backoff = Backoff::default();

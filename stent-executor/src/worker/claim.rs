@@ -52,7 +52,8 @@ pub(super) async fn claim(shared: Arc<Shared>) {
         let (asked, limit) = (Instant::now(), slots.len());
         let request = request(&shared, limit);
         let Some((claimed_at, claimed)) = ask(&shared, request).await else { return };
-        looks.answered(claimed_at, &claimed, limit, asked);
+        let pause = shared.engine.clock.pause((asked.elapsed() * 2).min(LONGEST_PAUSE));
+        looks.answered(claimed_at, &claimed, limit, pause);
         shared.become_state(WorkerState::Ready);
         shared.nudge.deadline(claimed.next_deadline);
         begin(&shared, claimed, claimed_at.after(shared.engine.settings.lease), slots);
@@ -101,12 +102,11 @@ impl Looks {
         shared.engine.slots.wait_claimable().await;
     }
 
-    fn answered(&mut self, at: Timestamp, claimed: &Claimed, limit: usize, asked: Instant) {
+    fn answered(&mut self, at: Timestamp, claimed: &Claimed, limit: usize, pause: Duration) {
         let found = claimed.tasks.len() + claimed.corrupt.len();
         self.again = found >= limit;
         self.due = claimed.next_due;
         self.looked_at = at;
-        let pause = (asked.elapsed() * 2).min(LONGEST_PAUSE);
         self.paused_until = Instant::now();
         if found == 0 && pause >= SHORTEST_PAUSE {
             self.paused_until += pause;

@@ -6,7 +6,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use stent_executor::prelude::*;
-use stent_executor::{ExecutionError, IntoFailure as _, StentError};
+use stent_executor::{ExecutionError, StentError};
 use stent_scenarios::{Bench, on_every_backend};
 
 #[derive(Debug, Clone, PartialEq, thiserror::Error, ErrorClass, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use stent_executor::{Execution, ExecutionState, Stent};
 use stent_scenarios::{Bench, Gates, on_every_backend};
 use stent_testkit::faulty::{Fault, Moment};
 
-use crate::scene::{class, eventually, failure, hold, journaled, kill, note, quick, tasks, working};
+use crate::scene::{class, eventually, failure, hold, journaled, kill, note, noted, quick, tasks, working};
 
 /// Panics in its first two attempts, each in its own way.
 #[durable]
@@ -158,7 +158,7 @@ async fn a_lost_worker_tells_of_the_failure_before(bench: Bench) {
 #[durable]
 async fn deadly(ctx: Ctx) -> Result<u32> {
     for part in ["one", "two"] {
-        ctx.step(part, || async { Ok::<_, Failure>(note(&ctx, part)) }).await?;
+        ctx.step(part, || noted(&ctx, part)).await?;
         note(&ctx, format!("holds after {part}"));
         ctx.resource::<Gates>()?.pass(part).await;
     }
@@ -262,7 +262,7 @@ mod old {
 
     #[durable(name = "changed")]
     pub(crate) async fn changed(ctx: Ctx) -> Result<u32> {
-        ctx.step("one", || async { Ok::<_, Failure>(note(&ctx, "one")) }).await?;
+        ctx.step("one", || noted(&ctx, "one")).await?;
         ctx.sleep("1m").await?;
         Ok(ctx.attempt())
     }
@@ -275,7 +275,7 @@ mod new {
     #[durable(name = "changed")]
     pub(crate) async fn changed(ctx: Ctx) -> Result<u32> {
         ctx.sleep("5m").await?;
-        ctx.step("another", || async { Ok::<_, Failure>(note(&ctx, "another")) }).await?;
+        ctx.step("another", || noted(&ctx, "another")).await?;
         Ok(ctx.attempt())
     }
 }

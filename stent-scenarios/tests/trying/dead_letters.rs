@@ -43,7 +43,7 @@ pub(crate) async fn top(ctx: Ctx) -> Result<u32> {
 
 /// The first task of this function in an execution.
 pub(crate) async fn task_of(bench: &Bench, execution: ExecutionId, function: &str) -> TaskId {
-    let all = tasks(&bench, execution).await;
+    let all = tasks(bench, execution).await;
     all.iter().find(|task| task.function.ends_with(&format!("::{function}"))).unwrap().id
 }
 

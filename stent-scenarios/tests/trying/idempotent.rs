@@ -58,6 +58,10 @@ async fn an_idempotent_function_runs_once_for_all_callers(bench: Bench) {
     }
     bench.pass(Duration::from_secs(12)).await;
     assert_eq!(bench.ledger.all(), ["once owner"]);
+    for caller in &callers {
+        let waiting = tasks(&bench, caller.id()).await.pop().unwrap();
+        assert!(waiting.reason.is_some_and(|reason| reason.contains("held by")), "it has asked for the key");
+    }
     bench.gates.open("owner");
     for caller in &callers {
         assert_eq!(bench.until("the result", caller.result()).await.unwrap(), "owner");

@@ -22,8 +22,11 @@ async fn job(ctx: Ctx, name: String) -> Result<()> {
     Ok(())
 }
 
-/// Dispatches jobs, by name and as told.
-async fn dispatch<const N: usize>(stent: &Stent, jobs: [(&str, fn(Call<job>) -> Call<job>); N]) -> Vec<Execution<()>> {
+/// A job's name, and what is told of its call.
+type Job = (&'static str, fn(Call<job>) -> Call<job>);
+
+/// Dispatches jobs.
+async fn dispatch<const N: usize>(stent: &Stent, jobs: [Job; N]) -> Vec<Execution<()>> {
     stent.dispatch_all(jobs.map(|(name, told)| told(job(name.into())))).await.unwrap()
 }
 
@@ -147,7 +150,7 @@ async fn tasks_are_taken_by_priority_then_due_time_then_age(bench: Bench) {
     let process = worker(&bench, |worker| worker.concurrency(1)).await;
     let busy = process.stent.dispatch(hold("busy".into()).priority(100)).await.unwrap();
     bench.sees("it is busy", || bench.ledger.count("busy begins 1") == 1).await;
-    let jobs: [(&str, fn(Call<job>) -> Call<job>); 8] = [
+    let jobs: [Job; 8] = [
         ("low", |job| job.priority(-5)),
         ("first", |job| job),
         ("late and high", |job| job.priority(5).delay("2s")),
@@ -259,8 +262,8 @@ async fn the_registry_knows_every_worker(bench: Bench) {
     assert_eq!((record.state, record.concurrency, record.lease), (WorkerState::Ready, 3, Duration::from_secs(9)));
     let functions: Vec<_> =
         record.functions.iter().map(|function| function.name.rsplit("::").next().unwrap()).collect();
-    assert_eq!(functions, ["job", "limited"]);
-    assert_eq!(record.functions[1].max_concurrent, Some(2));
+    assert_eq!(functions, ["limited", "job"]);
+    assert_eq!(record.functions.iter().map(|function| function.max_concurrent).collect::<Vec<_>>(), [Some(2), None]);
     assert_eq!(record.queues.iter().map(|queue| queue.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(record.tags.iter().map(|tag| tag.as_str()).collect::<Vec<_>>(), ["x"]);
     assert!(!record.process.host.is_empty() && record.process.pid == std::process::id());

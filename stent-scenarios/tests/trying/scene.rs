@@ -19,6 +19,12 @@ pub(crate) fn note(ctx: &Ctx, effect: impl Into<String>) {
     ctx.resource::<Ledger>().unwrap().note(effect);
 }
 
+/// Does that as the code of a step.
+pub(crate) async fn noted(ctx: &Ctx, effect: &str) -> Result<()> {
+    note(ctx, effect);
+    Ok(())
+}
+
 /// Writes down that its code was dropped.
 struct Leaves(Ctx, String);
 

@@ -13,7 +13,7 @@ use stent_executor::prelude::*;
 use stent_executor::{Codec, CodecError, ExecutionState, Page, TaskId};
 use stent_scenarios::{Bench, Gates, Stage, on_every_backend, soon, work};
 
-use crate::scene::{class, failure, hold, journaled, kill, note, staged, tasks, working};
+use crate::scene::{class, failure, hold, journaled, kill, note, noted, staged, tasks, working};
 
 const MICROSECOND: Duration = Duration::from_micros(1);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -193,7 +193,7 @@ async fn overlaps(ctx: Ctx) -> Result<(u32, u32)> {
         _ = &mut slow => bail!("the gate is open"),
         quick = ctx.step("quick", async || Ok::<_, Failure>(())) => quick?,
     }
-    let second = ctx.step("same", async || Ok::<_, Failure>(note(&ctx, "second")));
+    let second = ctx.step("same", || noted(&ctx, "second"));
     second.await?;
     Ok((slow.await?, 2))
 }
@@ -317,7 +317,7 @@ async fn keys_are_taken_before_the_codec(bench: Bench) {
 #[durable(retry(max_attempts = 1))]
 async fn writes(ctx: Ctx, entries: u32) -> Result<u32> {
     (0..entries).for_each(|number| ctx.progress(number.to_string()));
-    ctx.step("after", async || Ok::<_, Failure>(note(&ctx, "after"))).await?;
+    ctx.step("after", || noted(&ctx, "after")).await?;
     Ok(entries)
 }
 

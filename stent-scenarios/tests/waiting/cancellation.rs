@@ -23,7 +23,11 @@ async fn ticks(ctx: Ctx) -> Result<u32> {
     let _presence = Presence::new(&ctx, "ticks")?;
     let ledger = ctx.resource::<Ledger>()?;
     loop {
-        ctx.step("tick", async || Ok::<_, Failure>(ledger.note("tick"))).await?;
+        ctx.step("tick", async || {
+            ledger.note("tick");
+            Ok::<_, Failure>(())
+        })
+        .await?;
         ctx.counter("ticks")?.add(1)?;
         ctx.sleep("1s").await?;
     }
@@ -66,16 +70,19 @@ async fn a_cancel_drops_running_code(bench: Bench) {
     }
 }
 
-/// C-X1: a worker that hears nothing learns of it with its next renewal.
+/// C-X1: a process without hints knows of its own cancels at once, and of those of others with its next renewal.
 async fn without_hints_a_heartbeat_tells_of_it(bench: Bench) {
-    let _process = bench.deaf_process(functions![hold]).await.work(&bench, |worker| worker).await;
-    let client = client(&bench).await;
-    let execution = client.dispatch(hold("it".into())).await.unwrap();
-    bench.pass(2 * SECOND).await;
-    assert_eq!(presence(&bench, "it"), (1, 0));
-    client.cancel(execution.id()).await.unwrap();
+    let process = bench.deaf_process(functions![hold]).await.work(&bench, |worker| worker).await;
+    let own = process.stent.dispatch(hold("own".into())).await.unwrap();
+    runs(&bench, "own").await;
+    own.cancel().await.unwrap();
+    left(&bench, "own").await;
+
+    let others = process.stent.dispatch(hold("others".into())).await.unwrap();
+    runs(&bench, "others").await;
+    client(&bench).await.cancel(others.id()).await.unwrap();
     bench.pass(LEASE / 3).await;
-    left(&bench, "it").await;
+    left(&bench, "others").await;
 }
 
 /// C-X1: whatever is open, on whichever worker, at every depth; in one transaction.
@@ -162,6 +169,14 @@ async fn a_cancel_wakes_who_waits(bench: Bench) {
         let ends = soon("the end", wait).await.unwrap();
         assert!(matches!(ends, (Err(ExecutionError::Cancelled), Err(ExecutionError::Cancelled))), "{ends:?}");
     }
+    // Its own cancels it knows of without looking.
+    let [_, deaf] = others;
+    let own = deaf.dispatch(crate::scene::waits()).await.unwrap();
+    let (ended, cancelled) = tokio::join!(ends_cancelled(&own), async {
+        bench.settle().await;
+        own.cancel().await
+    });
+    assert_eq!((ended, cancelled.unwrap()), ((), ()));
 }
 
 /// C-X1, B41: one that waits for a signal does not go on, in memory or suspended, and takes none afterwards.

@@ -153,7 +153,12 @@ async fn what_only_waits_is_suspended_by_a_drain_at_once(bench: Bench) {
 async fn a_drain_does_not_wait_for_children_that_have_not_begun(bench: Bench) {
     let first = bench.process(functions![calls]).await.work(&bench, |worker| worker).await;
     let execution = first.stent.dispatch(calls("child".into())).await.unwrap().id();
-    bench.settle().await;
+    soon("the child is made", async {
+        while states(&first.stent, execution).await.len() < 2 {
+            bench.settle().await;
+        }
+    })
+    .await;
     assert_eq!(soon("drained", first.worker().drain()).await, Ok(()));
     assert_eq!(states(&first.stent, execution).await, [TaskState::Suspended, TaskState::Pending]);
 }

@@ -4,16 +4,25 @@
 #[cfg(test)]
 mod cancellation;
 #[cfg(test)]
+mod deadlines;
+#[cfg(test)]
+mod dropping;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
 mod scene;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod shutdown;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]
+mod sleeping;
+#[cfg(test)]
 mod suspension;
+#[cfg(test)]
+mod taking;
 #[cfg(test)]
 mod timeouts;

@@ -7,20 +7,17 @@ use stent_core::task::TaskState;
 use stent_executor::Registration;
 use stent_executor::prelude::*;
 use stent_scenarios::{Bench, Gates, Ledger, on_every_backend, soon};
-use stent_testkit::faulty::Fault;
 
 use crate::scene::{
-    LEASE, Presence, at_every_call, calls, client, freeze, hold, left, presence, sleeps, states, suspended, tasks,
-    thaw_after, waits,
+    Presence, at_every_call, calls, client, freeze, hold, presence, sleeps, states, tasks, thaw_after, waits,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 const MICROSECOND: Duration = Duration::from_micros(1);
-const HOUR: Duration = Duration::from_secs(3_600);
 
 /// An item of a map: passes the gate of its name.
 #[durable]
-async fn item(ctx: Ctx, number: u32) -> Result<u32> {
+pub(crate) async fn item(ctx: Ctx, number: u32) -> Result<u32> {
     ctx.resource::<Gates>()?.pass(&format!("item {number}")).await;
     ctx.resource::<Ledger>()?.note(format!("item {number} ended"));
     if number == 66 { bail!("item {number} fails") } else { Ok(number) }
@@ -35,10 +32,14 @@ async fn maps(ctx: Ctx, numbers: Vec<u32>) -> Result<Vec<u32>> {
 
 /// A step, and then a wait of every kind at once.
 #[durable]
-async fn waits_for_all(ctx: Ctx) -> Result<(u32, u32, Vec<u32>, String)> {
+pub(crate) async fn waits_for_all(ctx: Ctx) -> Result<(u32, u32, Vec<u32>, String)> {
     let _presence = Presence::new(&ctx, "all")?;
     let ledger = ctx.resource::<Ledger>()?;
-    ctx.step("once", async || Ok::<_, Failure>(ledger.note("step"))).await?;
+    ctx.step("once", async || {
+        ledger.note("step");
+        Ok::<_, Failure>(())
+    })
+    .await?;
     let slept = async {
         ctx.sleep("30s").await?;
         Ok(7)
@@ -46,7 +47,7 @@ async fn waits_for_all(ctx: Ctx) -> Result<(u32, u32, Vec<u32>, String)> {
     try_join!(slept, ctx.signal("go"), ctx.map([1, 2].map(item)), ctx.call(hold("child".into())))
 }
 
-fn functions() -> Vec<Registration> {
+pub(crate) fn functions() -> Vec<Registration> {
     functions![item, maps, waits_for_all, waits, sleeps, calls, hold]
 }
 
@@ -269,243 +270,6 @@ async fn a_map_wakes_by_its_oldest_chunk(bench: Bench) {
     }
 }
 
-/// C-Q4, B10: crashes and restarts of every worker move nothing: not while it is in memory, not while it is suspended, not when nobody is there.
-async fn a_sleep_keeps_its_time_over_crashes(bench: Bench) {
-    let start = async || bench.process(functions()).await.work(&bench, |worker| worker).await;
-    let first = start().await;
-    let id = first.stent.dispatch(sleeps("1h".into())).await.unwrap().id();
-    bench.pass(5 * SECOND).await;
-    first.die(&bench).await;
-    bench.leap(20 * 60 * SECOND).await;
-    let second = start().await;
-    suspended(&bench, &second.stent.execution::<u32>(id)).await;
-    second.die(&bench).await;
-    bench.leap(20 * 60 * SECOND).await;
-    let third = start().await;
-    let execution = third.stent.execution::<u32>(id);
-    let dispatched = third.stent.backend().execution(id).await.unwrap().unwrap().created_at;
-    bench.leap(HOUR - bench.now().since(dispatched) - MICROSECOND).await;
-    assert_eq!(execution.status().await.unwrap(), ExecutionState::Suspended);
-    bench.pass(MICROSECOND).await;
-    assert_eq!(soon("the result", execution.result()).await.unwrap(), 7);
-}
-
-/// C-Q4: a sleep that ended while nobody was there is over for whoever comes.
-async fn a_sleep_that_ended_unseen_is_over(bench: Bench) {
-    let first = bench.process(functions()).await.work(&bench, |worker| worker).await;
-    let id = first.stent.dispatch(sleeps("1h".into())).await.unwrap().id();
-    suspended(&bench, &first.stent.execution::<u32>(id)).await;
-    first.die(&bench).await;
-    bench.leap(2 * HOUR).await;
-    let second = bench.process(functions()).await.work(&bench, |worker| worker).await;
-    bench.settle().await;
-    assert_eq!(soon("the result", second.stent.execution::<u32>(id).result()).await.unwrap(), 7);
-}
-
-/// C-Q4: whoever dies while a sleep is recorded, suspended or over: it ends at its time, or at once if that is past.
-async fn a_sleep_ends_whoever_crashes_when(bench: Bench) {
-    at_every_call(&bench, async |bench, (call, moment)| {
-        let first = bench.process(functions()).await.work(&bench, |worker| worker.suspend_after("3s")).await;
-        let client = client(&bench).await;
-        let until = first.plan.count() + call;
-        first.plan.plan(call, Fault::Dies(moment));
-        let id = client.dispatch(sleeps("20s".into())).await.unwrap().id();
-        bench.pass(4 * SECOND).await;
-        let is_dead = first.plan.count() >= until;
-        first.die(&bench).await;
-        bench.leap(LEASE).await;
-        let second = bench.process(functions()).await.work(&bench, |worker| worker).await;
-        let result = bench.until("the result", second.stent.execution::<u32>(id).result()).await;
-        assert_eq!(result.unwrap(), 7, "{call} {moment:?}");
-        is_dead
-    })
-    .await;
-}
-
-/// C-Q1, C-Q4: not before it is due and not later, told of or found, over a restart.
-async fn delayed_work_begins_when_it_is_due(bench: Bench) {
-    async fn begins_in(bench: &Bench, wait: Duration, name: &str) {
-        bench.pass(wait - MICROSECOND).await;
-        assert_eq!(presence(bench, name), (0, 0), "{name}");
-        bench.pass(MICROSECOND).await;
-        assert_eq!(presence(bench, name), (1, 0), "{name}");
-    }
-    let first = bench.process(functions()).await.work(&bench, |worker| worker).await;
-    let own = first.stent.dispatch(hold("own".into()).delay("30s")).await.unwrap();
-    assert_eq!(own.status().await.unwrap(), ExecutionState::Scheduled);
-    begins_in(&bench, 30 * SECOND, "own").await;
-    // Another process tells of it; a poll would be later.
-    let client = client(&bench).await;
-    let claims = || first.plan.calls().into_iter().filter(|call| *call == "claim").count();
-    let before = claims();
-    client.dispatch(hold("told".into()).delay("1500ms")).await.unwrap();
-    bench.sees("it is told", || claims() > before).await;
-    bench.settle().await;
-    begins_in(&bench, Duration::from_millis(1_500), "told").await;
-    client.dispatch(hold("later".into()).delay("2h")).await.unwrap();
-    first.die(&bench).await;
-    bench.leap(HOUR).await;
-    let _second = bench.process(functions()).await.work(&bench, |worker| worker).await;
-    bench.leap(HOUR - MICROSECOND).await;
-    assert_eq!(presence(&bench, "later"), (0, 0));
-    bench.pass(MICROSECOND).await;
-    assert_eq!(presence(&bench, "later"), (1, 0));
-}
-
-/// C-Q1: one that is due before those that are known of; a delay of a child, too.
-async fn an_earlier_start_is_not_missed(bench: Bench) {
-    #[durable]
-    async fn calls_later(ctx: Ctx) -> Result<String> {
-        ctx.call(hold("child".into()).delay("7s")).await
-    }
-    let stent = bench.stent(functions![hold, calls_later]).await;
-    let _worker = bench.worker(stent.worker().suspend_after("0s")).await;
-    stent.dispatch(hold("late".into()).delay("1h")).await.unwrap();
-    stent.dispatch(hold("early".into()).delay("2s")).await.unwrap();
-    stent.dispatch(calls_later()).await.unwrap();
-    bench.pass(2 * SECOND).await;
-    assert_eq!((presence(&bench, "early"), presence(&bench, "child")), ((1, 0), (0, 0)));
-    bench.pass(5 * SECOND).await;
-    assert_eq!((presence(&bench, "child"), presence(&bench, "late")), ((1, 0), (0, 0)));
-}
-
-/// C-Q4: they cost no calls of their own, however many they are.
-async fn what_is_suspended_asks_the_store_for_nothing(bench: Bench) {
-    async fn calls_of_a_minute(bench: &Bench, process: &stent_scenarios::Process) -> usize {
-        let before = process.plan.count();
-        bench.pass(60 * SECOND).await;
-        process.plan.count() - before
-    }
-    let process = bench.process(functions()).await.work(&bench, |worker| worker.suspend_after("0s")).await;
-    bench.pass(90 * SECOND).await;
-    let idle = calls_of_a_minute(&bench, &process).await;
-    process.stent.dispatch_all((0..300).map(|_| waits())).await.unwrap();
-    process.stent.dispatch_all((0..300).map(|_| sleeps("1d".into()))).await.unwrap();
-    bench.pass(60 * SECOND).await;
-    assert_eq!(presence(&bench, "waits"), (300, 300));
-    assert!(calls_of_a_minute(&bench, &process).await <= idle + 2, "{idle}");
-}
-
-/// C-R9: the loser of a race is dropped: its child is cancelled with all below it, its map's items, its step's code.
-async fn a_dropped_operation_is_abandoned_with_all_below_it(bench: Bench) {
-    #[durable]
-    async fn races(ctx: Ctx, what: String) -> Result<()> {
-        let ledger = ctx.resource::<Ledger>()?;
-        let time = async |ctx: &Ctx| ctx.sleep("20s").await;
-        match what.as_str() {
-            "call" => select! {
-                ended = ctx.call(calls("it".into())) => drop(ended?),
-                slept = time(&ctx) => slept?,
-            },
-            "map" => select! {
-                ended = ctx.map(["it".to_owned()].map(hold)) => drop(ended?),
-                slept = time(&ctx) => slept?,
-            },
-            _ => select! {
-                ended = ctx.step("code", async || {
-                    let _presence = Presence::new(&ctx, "it")?;
-                    std::future::pending::<()>().await;
-                    Ok::<_, Failure>(())
-                }) => ended?,
-                slept = time(&ctx) => slept?,
-            },
-        }
-        ledger.note("went on");
-        ctx.signal("go").await
-    }
-    for (what, tasks_below) in [("call", 2), ("map", 1), ("step", 0)] {
-        let bench = bench.another();
-        let stent = bench.stent(functions![races, calls, hold]).await;
-        let _worker = bench.worker(stent.worker()).await;
-        let execution = stent.dispatch(races(what.into())).await.unwrap();
-        bench.pass(20 * SECOND - MICROSECOND).await;
-        assert_eq!(presence(&bench, "it"), (1, 0), "{what}");
-        bench.pass(MICROSECOND).await;
-        left(&bench, "it").await;
-        bench.settle().await;
-        assert_eq!(bench.ledger.count("went on"), 1, "{what}");
-        let states = states(&stent, execution.id()).await;
-        assert_eq!(states[1..], vec![TaskState::Cancelled; tasks_below], "{what}");
-        assert_eq!(execution.status().await.unwrap(), ExecutionState::Running, "{what}");
-    }
-}
-
-/// C-R9: neither a suspension nor a drain nor a crash is a drop: what is open goes on.
-async fn leaving_memory_drops_no_operation(bench: Bench) {
-    let process =
-        || async { bench.process(functions![calls, waits_for_all]).await.work(&bench, |worker| worker).await };
-    let _children = bench.process(functions![hold, item]).await.work(&bench, |worker| worker.lease("1h")).await;
-    let client = client(&bench).await;
-    let id = client.dispatch(calls("child".into())).await.unwrap().id();
-    let drained = process().await;
-    bench.pass(SECOND).await;
-    assert_eq!(soon("drained", drained.worker().drain()).await, Ok(()));
-    let lost = process().await;
-    bench.pass(SECOND).await;
-    lost.die(&bench).await;
-    bench.leap(LEASE).await;
-    let suspending = process().await;
-    suspended(&bench, &client.execution::<String>(id)).await;
-    bench.pass(SECOND).await;
-    assert_eq!(states(&client, id).await, [TaskState::Suspended, TaskState::Running]);
-    assert_eq!(presence(&bench, "child"), (1, 0));
-    bench.gates.open("child");
-    assert_eq!(bench.until("the result", suspending.stent.execution::<String>(id).result()).await.unwrap(), "child");
-}
-
-/// C-R8: an operation is legal only where the function itself is polled; elsewhere it is an error that says so, and makes nothing.
-async fn an_operation_out_of_place_is_a_clear_error(bench: Bench) {
-    #[durable]
-    async fn misplaces(ctx: Ctx) -> Result<()> {
-        let ledger = ctx.resource::<Ledger>()?;
-        let tell = |place: &str, ended: Result<u32>| ledger.note(format!("{place}: {}", ended.unwrap_err()));
-        let spawned = ctx.clone();
-        tell("spawned", tokio::spawn(async move { spawned.call(sleeps("0s".into())).await }).await?);
-        ctx.step("code", async || Ok::<_, Failure>(tell("step", ctx.call(sleeps("0s".into())).await))).await?;
-        let items = (0..2).map(|number| {
-            let wait = Box::pin(ctx.signal::<u32>("go"));
-            tell("iterator", futures_util::FutureExt::now_or_never(wait).expect("it is refused at once"));
-            item(number)
-        });
-        ctx.map(items).await?;
-        Ok(())
-    }
-    let stent = bench.stent(functions![misplaces, sleeps, item]).await;
-    let _worker = bench.worker(stent.worker()).await;
-    let execution = stent.dispatch(misplaces()).await.unwrap();
-    bench.settle().await;
-    let told = bench.ledger.all();
-    assert_eq!(told.len(), 4, "{told:?}");
-    for (told, (place, why)) in told.iter().zip([
-        ("spawned: ", "a spawned task"),
-        ("step: ", "a step"),
-        ("iterator: ", "a map's iterator"),
-        ("iterator: ", "a map's iterator"),
-    ]) {
-        assert!(told.starts_with(place) && told.contains(why), "{told}");
-    }
-    assert_eq!(states(&stent, execution.id()).await.len(), 3, "the items alone were made");
-}
-
-/// C-R8: what is awaited outside of the context runs again in a replay, which waits for it.
-async fn a_replay_waits_for_what_is_awaited_outside_of_the_context(bench: Bench) {
-    #[durable]
-    async fn foreign(ctx: Ctx) -> Result<u32> {
-        let gates = ctx.resource::<Gates>()?;
-        ctx.resource::<Ledger>()?.note("asked");
-        gates.pass("foreign").await;
-        ctx.call(sleeps("30s".into())).await
-    }
-    let functions = || functions![foreign, sleeps];
-    bench.gates.open("foreign");
-    let first = bench.process(functions()).await.work(&bench, |worker| worker).await;
-    let id = first.stent.dispatch(foreign()).await.unwrap().id();
-    suspended(&bench, &first.stent.execution::<u32>(id)).await;
-    let execution = first.stent.execution::<u32>(id);
-    assert_eq!(bench.until("the result", execution.result()).await.unwrap(), 7);
-    assert_eq!(bench.ledger.count("asked"), 2);
-}
-
 on_every_backend![
     what_waits_holds_no_place,
     after_a_while_a_waiting_task_leaves_memory,
@@ -517,14 +281,4 @@ on_every_backend![
     a_task_that_is_awake_is_not_suspended,
     without_hints_it_wakes_all_the_same,
     a_map_wakes_by_its_oldest_chunk,
-    a_sleep_keeps_its_time_over_crashes,
-    a_sleep_that_ended_unseen_is_over,
-    a_sleep_ends_whoever_crashes_when,
-    delayed_work_begins_when_it_is_due,
-    an_earlier_start_is_not_missed,
-    what_is_suspended_asks_the_store_for_nothing,
-    a_dropped_operation_is_abandoned_with_all_below_it,
-    leaving_memory_drops_no_operation,
-    an_operation_out_of_place_is_a_clear_error,
-    a_replay_waits_for_what_is_awaited_outside_of_the_context,
 ];

@@ -28,7 +28,7 @@ use stent_core::variable::Variables;
 use stent_core::worker::{LimitRecord, QueueRecord, WorkerRecord};
 use stent_core::{Backend, BackendError, ExecutionId, Fingerprint, Payload, TaskId, Timestamp, WorkerId};
 
-pub use plan::{Answered, Fault, FaultPlan, Moment};
+pub use plan::{Fault, FaultPlan, Moment};
 
 /// A backend whose calls fail as a [`FaultPlan`] says. Hints pass through, unless it is [without](Self::without_hints) any.
 #[derive(Clone)]

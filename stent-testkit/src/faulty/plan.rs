@@ -1,8 +1,7 @@
 //! Which calls fail and how, and what calls there were.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use stent_core::BackendError;
 use stent_core::error::ErrorKind;
@@ -47,21 +46,6 @@ struct State {
     program: Program,
     calls: Vec<&'static str>,
     in_flight: Vec<&'static str>,
-    answers: VecDeque<Answered>,
-}
-
-/// Answers that are remembered.
-const ANSWERS: usize = 64;
-
-/// The answer of a call, in real time.
-#[derive(Debug, Clone, Copy)]
-pub struct Answered {
-    /// The trait method.
-    pub method: &'static str,
-    /// The moment of the answer, or of the caller's giving up.
-    pub at: Instant,
-    /// How long it took.
-    pub took: Duration,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -174,12 +158,6 @@ impl FaultPlan {
         }
     }
 
-    /// The latest answers, at most 64, the latest last.
-    #[must_use]
-    pub fn answers(&self) -> Vec<Answered> {
-        self.state().answers.iter().copied().collect()
-    }
-
     /// Counts a call and tells what it meets.
     fn meet(&self, name: &'static str) -> Met {
         let mut state = self.state();
@@ -225,27 +203,21 @@ impl FaultPlan {
 struct InFlight<'a> {
     plan: &'a FaultPlan,
     method: &'static str,
-    began: Instant,
 }
 
 impl<'a> InFlight<'a> {
     fn begin(plan: &'a FaultPlan, method: &'static str) -> Self {
         plan.state().in_flight.push(method);
-        Self { plan, method, began: Instant::now() }
+        Self { plan, method }
     }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        let at = Instant::now();
         let mut state = self.plan.state();
         if let Some(at) = state.in_flight.iter().position(|method| *method == self.method) {
             state.in_flight.swap_remove(at);
         }
-        if state.answers.len() == ANSWERS {
-            state.answers.pop_front();
-        }
-        state.answers.push_back(Answered { method: self.method, at, took: at - self.began });
     }
 }
 

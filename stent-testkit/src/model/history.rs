@@ -68,19 +68,23 @@ impl<'m> History<'m> {
         }
     }
 
-    /// Looks at what there is, and lets time pass.
-    pub(super) async fn go_on(&mut self, choices: &mut Choices<'_>) -> Result<(), BackendError> {
+    /// Looks at what there is.
+    pub(super) async fn look(&mut self) -> Result<(), BackendError> {
         let mut executions = self.model.list_executions(&ExecutionFilter::default(), Page::first(limits::PAGE)).await?;
         executions.reverse();
         let before = std::mem::replace(&mut self.executions, executions).into_iter().map(|one| one.id);
         self.gone.extend(before.filter(|id| self.executions.iter().all(|one| one.id != *id)));
         self.tasks = self.model.list_tasks(&TaskFilter::default(), Page::first(limits::PAGE)).await?;
+        Ok(())
+    }
+
+    /// Lets time pass.
+    pub(super) fn go_on(&mut self, choices: &mut Choices<'_>) {
         self.now = self.later(choices.byte());
         if self.live().is_empty() && !self.has_claimable() {
             // Nobody could do anything.
             self.now = self.next_event().unwrap_or(self.now);
         }
-        Ok(())
     }
 
     /// Mostly time stands still, or goes on to the very moment at which something falls due or runs out; it may go back.

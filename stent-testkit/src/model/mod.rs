@@ -51,10 +51,9 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 use stent_core::Backend;
 
-use crate::conformance::{Opening, Store, opening};
+use crate::conformance::{Store, opening};
 use crate::memory::{MemoryBackend, MemoryStore};
-use act::Moment;
-use run::Looks;
+use run::{Looks, live};
 use shrink::{Histories, Shrinking};
 pub use tally::Tally;
 
@@ -171,15 +170,6 @@ impl Store for Model {
 fn runtime() -> tokio::runtime::Runtime {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.unwrap_or_else(|error| panic!("no runtime: {error}"))
-}
-
-fn live(
-    runtime: &tokio::runtime::Runtime,
-    moments: &[Moment],
-    store: Opening,
-    looks: Looks,
-) -> Result<Vec<run::Done>, String> {
-    runtime.block_on(run::run(moments, store, looks))
 }
 
 /// A seed's history, and who shrinks it.

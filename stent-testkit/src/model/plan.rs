@@ -40,7 +40,8 @@ pub(super) enum Deed {
 /// Settles what a moment does.
 pub(super) async fn plan(history: &mut History<'_>, choices: &mut Choices<'_>) -> Result<Deed, BackendError> {
     let kind = Kind::choose(choices);
-    history.go_on(choices).await?;
+    history.look().await?;
+    history.go_on(choices);
     let kind = fitting(history, kind, choices);
     Ok(Deed::Calls(match kind {
         Kind::Reopen => return Ok(Deed::Reopen),

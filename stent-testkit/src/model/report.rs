@@ -5,30 +5,34 @@ use std::fmt::Write;
 
 use stent_core::RetryPolicy;
 
-use super::run::{Difference, Done};
+use super::run::{Difference, Done, Failed};
 
 /// How many characters of a UUID's text.
 const UUID: usize = 36;
 
-/// What happened before, and the two answers.
-pub(super) fn difference(difference: &Difference) -> String {
+/// What was done, and why it does not go on.
+pub(super) fn report(done: &[Done], failed: &Failed) -> String {
     let mut text = String::new();
-    for (number, done) in (1..).zip(&difference.before) {
+    for (number, done) in (1..).zip(done) {
         let _ = match done {
-            Done::Call(now, call, answer) => writeln!(text, "{number:>3}  {now}  {call:?}\n     -> {answer:?}"),
+            Done::Call(now, call, Some(answer)) => writeln!(text, "{number:>3}  {now}  {call:?}\n     -> {answer:?}"),
+            Done::Call(now, call, None) => writeln!(text, "  >  {now}  {call:?}"),
             Done::Reopened => writeln!(text, "{number:>3}  the store is opened anew"),
         };
     }
-    let Difference { now, call, model, other, .. } = difference;
-    let _ = writeln!(text, "  >  {now}  {call:?}");
+    text += &match failed {
+        Failed::Differs(difference) => differing(difference),
+        Failed::Broken(why) => why.clone(),
+    };
+    plain(&short(&text))
+}
+
+fn differing(Difference { model, other }: &Difference) -> String {
     let (model, other) = (format!("{model:#?}"), format!("{other:#?}"));
     if model == other {
-        text += "the answers differ in the bytes of a payload, which are never shown:\n";
-        text += &model;
-    } else {
-        text += &lines(&model, &other);
+        return format!("the answers differ in the bytes of a payload, which are never shown:\n{model}");
     }
-    plain(&short(&text))
+    lines(&model, &other)
 }
 
 /// The lines in which two texts differ, with those before and after that hold them.

@@ -1,8 +1,12 @@
 //! One history on two backends at once: the reference model answers first, the other must answer alike.
 
+use std::any::Any;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use stent_core::Timestamp;
+use stent_core::{BackendError, Timestamp};
+use tokio::runtime::Runtime;
 
 use super::act::Moment;
 use super::call::{Answer, Call};
@@ -10,8 +14,8 @@ use super::choices::Choices;
 use super::history::History;
 use super::plan::{self, Deed};
 use super::{look, report};
-use crate::conformance::{Fixture, Opening};
-use crate::memory::{MemoryBackend, MemoryStore};
+use crate::conformance::{Fixture, Opening, Trouble};
+use crate::memory::MemoryBackend;
 
 /// How long one history may take: whoever reaches it hangs.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -23,100 +27,123 @@ pub(super) enum Looks {
     AfterEveryCall,
 }
 
-/// What was done, for a report.
+/// What was done.
 #[derive(Debug)]
 pub(super) enum Done {
-    Call(Timestamp, Box<Call>, Box<Answer>),
+    /// When, what, and what was answered, if it was.
+    Call(Timestamp, Box<Call>, Option<Box<Answer>>),
     Reopened,
 }
 
-/// Two answers that should be one.
+/// Why a history does not go on.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// Two answers to the last call that should be one.
+    Differs(Box<Difference>),
+    /// A backend that panics, hangs or cannot be opened.
+    Broken(String),
+}
+
+/// Two answers.
 #[derive(Debug)]
 pub(super) struct Difference {
-    pub(super) before: Vec<Done>,
-    pub(super) now: Timestamp,
-    pub(super) call: Call,
     pub(super) model: Answer,
     pub(super) other: Answer,
+}
+
+impl From<Trouble> for Failed {
+    fn from(trouble: Trouble) -> Self {
+        Self::Broken(format!("{trouble:?}"))
+    }
+}
+
+impl From<BackendError> for Failed {
+    fn from(error: BackendError) -> Self {
+        Self::Broken(format!("the model is in trouble: {error:?}"))
+    }
 }
 
 /// Runs a history on a fresh store.
 ///
 /// # Errors
-/// What the report says: a difference, or a store that cannot go on.
-pub(super) async fn run(moments: &[Moment], store: Opening, looks: Looks) -> Result<Vec<Done>, String> {
+/// What was done, and why it does not go on.
+pub(super) fn live(runtime: &Runtime, moments: &[Moment], store: Opening, looks: Looks) -> Result<Vec<Done>, String> {
+    let done = RefCell::new(Vec::new());
     let story = async {
-        let fixture = Fixture::new(store.await).await.map_err(|trouble| format!("{trouble:?}"))?;
-        let model = MemoryBackend::open(&MemoryStore::new());
-        let mut both = Both { model: &model, fixture, done: Vec::new(), looks };
-        both.live(moments).await?;
-        Ok(both.done)
+        let told = tokio::time::timeout(TIME_LIMIT, tell(moments, store, looks, &done)).await;
+        told.unwrap_or_else(|_| Err(Failed::Broken(format!("no end after {} s", TIME_LIMIT.as_secs()))))
     };
-    let told = tokio::time::timeout(TIME_LIMIT, story).await;
-    told.unwrap_or_else(|_| Err(format!("no end after {} s", TIME_LIMIT.as_secs())))
+    // What panics is told by the calls that it takes, too.
+    let told = catch_unwind(AssertUnwindSafe(|| runtime.block_on(story)));
+    let told = told.unwrap_or_else(|panic| Err(Failed::Broken(format!("a panic: {}", words(panic.as_ref())))));
+    match told {
+        Ok(()) => Ok(done.into_inner()),
+        Err(failed) => Err(report::report(&done.into_inner(), &failed)),
+    }
 }
 
-struct Both<'m> {
-    model: &'m MemoryBackend,
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words")
+}
+
+async fn tell(moments: &[Moment], store: Opening, looks: Looks, done: &RefCell<Vec<Done>>) -> Result<(), Failed> {
+    let model = MemoryBackend::new();
+    let mut both = Both { model: &model, fixture: Fixture::new(store.await).await?, done };
+    let mut history = History::new(&model);
+    for moment in moments {
+        match plan::plan(&mut history, &mut Choices::of(moment)).await? {
+            Deed::Calls(calls) => {
+                for call in calls {
+                    both.make(&mut history, call).await?;
+                }
+            }
+            Deed::Reopen => both.reopen().await?,
+            Deed::Look => both.look(&mut history).await?,
+        }
+        if looks == Looks::AfterEveryCall {
+            both.look(&mut history).await?;
+        }
+    }
+    both.look(&mut history).await
+}
+
+struct Both<'a> {
+    model: &'a MemoryBackend,
     fixture: Fixture,
-    done: Vec<Done>,
-    looks: Looks,
+    done: &'a RefCell<Vec<Done>>,
 }
 
 impl Both<'_> {
-    async fn live(&mut self, moments: &[Moment]) -> Result<(), String> {
-        let model = self.model;
-        let mut history = History::new(model);
-        for moment in moments {
-            let mut choices = Choices::of(moment);
-            match plan::plan(&mut history, &mut choices).await.map_err(defect)? {
-                Deed::Calls(calls) => {
-                    for call in calls {
-                        self.make(&mut history, call).await?;
-                    }
-                }
-                Deed::Reopen => self.reopen().await?,
-                Deed::Look => self.look(&mut history).await?,
-            }
-            if self.looks == Looks::AfterEveryCall {
-                self.look(&mut history).await?;
-            }
-        }
-        self.look(&mut history).await
-    }
-
-    async fn make(&mut self, history: &mut History<'_>, call: Call) -> Result<(), String> {
+    async fn make(&mut self, history: &mut History<'_>, call: Call) -> Result<(), Failed> {
         let answer = self.compare(history.now, &call).await?;
         history.learn(&call, &answer);
-        self.done.push(Done::Call(history.now, Box::new(call), Box::new(answer)));
+        if let Some(Done::Call(_, _, told)) = self.done.borrow_mut().last_mut() {
+            *told = Some(Box::new(answer));
+        }
         Ok(())
     }
 
-    async fn compare(&mut self, now: Timestamp, call: &Call) -> Result<Answer, String> {
+    /// Makes a call on both, and demands one answer.
+    async fn compare(&mut self, now: Timestamp, call: &Call) -> Result<Answer, Failed> {
+        self.done.borrow_mut().push(Done::Call(now, Box::new(call.clone()), None));
         let model = call.make(self.model, now).await;
         let other = call.make(&*self.fixture, now).await;
-        if model == other {
-            return Ok(model);
-        }
-        let before = std::mem::take(&mut self.done);
-        Err(report::difference(&Difference { before, now, call: call.clone(), model, other }))
+        if model == other { Ok(model) } else { Err(Failed::Differs(Box::new(Difference { model, other }))) }
     }
 
-    async fn look(&mut self, history: &mut History<'_>) -> Result<(), String> {
-        history.go_on(&mut Choices::none()).await.map_err(defect)?;
-        for call in look::everything(history).await.map_err(defect)? {
+    /// Compares all that can be read. It is told only where it differs.
+    async fn look(&mut self, history: &mut History<'_>) -> Result<(), Failed> {
+        history.look().await?;
+        for call in look::everything(history).await? {
             self.compare(history.now, &call).await?;
+            self.done.borrow_mut().pop();
         }
         Ok(())
     }
 
-    async fn reopen(&mut self) -> Result<(), String> {
-        self.done.push(Done::Reopened);
-        self.fixture.reopen().await.map_err(|trouble| format!("{trouble:?}"))
+    async fn reopen(&mut self) -> Result<(), Failed> {
+        self.done.borrow_mut().push(Done::Reopened);
+        Ok(self.fixture.reopen().await?)
     }
-}
-
-/// The model knows no trouble of its own.
-fn defect(error: stent_core::BackendError) -> String {
-    format!("the model is in trouble: {error:?}")
 }

@@ -17,7 +17,8 @@ pub type Tally = BTreeMap<String, u64>;
 pub(super) fn count(tally: &mut Tally, done: &[Done]) {
     for done in done {
         let met = match done {
-            Done::Call(_, call, answer) => met(call, answer),
+            Done::Call(_, call, Some(answer)) => met(call, answer),
+            Done::Call(..) => Vec::new(),
             Done::Reopened => vec!["reopened".to_owned()],
         };
         for one in met {

@@ -67,6 +67,8 @@ rules! {
     AHeldKeyIsHeld,
     /// C-X3
     RetentionSparesWhatEndedAtItsTime,
+    /// A backend that panics is told by the history that makes it.
+    NoCallPanics,
 }
 
 /// The model without a rule.
@@ -191,7 +193,10 @@ role!(Claims {
         this.inner.claim(now, &this.asked(request)).await
     };
     fn renew(&self, now: Timestamp, worker: &WorkerRecord, claims: &[Claim]) -> Vec<Renewal>;
-    fn lapse(&self, now: Timestamp, worker: WorkerId) -> u32;
+    fn lapse(&self, now: Timestamp, worker: WorkerId) -> u32 = |this| {
+        assert!(this.rule != Rule::NoCallPanics, "a worker is gone");
+        this.inner.lapse(now, worker).await
+    };
 });
 
 role!(Journal {

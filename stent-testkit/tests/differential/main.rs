@@ -48,11 +48,19 @@ fn a_broken_rule_is_found() {
 #[test]
 fn a_history_that_differs_shrinks_to_a_few_calls() {
     let open = || async { Defective(MemoryStore::new(), Rule::DeadLettersAreStored) };
-    let seed = model::first_difference(0..HISTORIES, &open).unwrap();
+    let seed = model::first_difference(0..HISTORIES, &open).expect("some dead letter");
     let report = model::explain(seed, &open);
     let calls = report.lines().filter(|line| line.contains("0 s  ")).count();
     assert!(calls <= 4, "a dispatch, a claim, an end and a look are enough:\n{report}");
     assert!(report.contains("Complete([TaskEnd { claim: Claim { task: e"), "ids have short names:\n{report}");
+}
+
+/// S16: a panic is told like a difference.
+#[test]
+fn a_history_that_panics_shrinks_to_the_call_that_does() {
+    let open = || async { Defective(MemoryStore::new(), Rule::NoCallPanics) };
+    let report = model::explain(model::first_difference(0..HISTORIES, &open).expect("some lapse"), &open);
+    assert!(report.starts_with("  >  00:00:00.000000  Lapse(w1)\na panic: a worker is gone"), "{report}");
 }
 
 /// Every answer that a contract knows to a call that changes something, and every shape of a turn and an end.

@@ -15,7 +15,7 @@ const LEASE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_secs(1);
 const JOBS: usize = 20;
 /// What a job may take that no kill has hit: its work, a poll for each of its parts and for what they gave, and waiting behind others.
-const UNDISTURBED: Duration = Duration::from_secs(40);
+const UNDISTURBED: Duration = Duration::from_secs(35);
 
 /// Numbers that look random and are the same in every run: SplitMix64.
 struct Random(u64);

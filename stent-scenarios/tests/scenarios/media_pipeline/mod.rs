@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use stent_core::RetryPolicy;
 use stent_core::task::TaskState;
 use stent_executor::prelude::*;
-use stent_executor::{IntoFailure as _, Registration, WorkerBuilder};
+use stent_executor::{Registration, WorkerBuilder};
 use stent_scenarios::{Bench, Process, Stage, at_every_concurrency, work};
 
 #[derive(Debug, thiserror::Error)]
