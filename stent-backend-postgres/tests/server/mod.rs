@@ -26,18 +26,34 @@ impl Schema {
 
 impl Drop for Schema {
     fn drop(&mut self) {
-        let drop = format!("DROP SCHEMA IF EXISTS {} CASCADE", self.name);
-        let url = self.url.clone();
+        let (url, name) = (self.url.clone(), self.name.clone());
         // A runtime of its own: the test's may be ending.
         let dropping = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-            runtime.block_on(async {
-                let (client, connection) = tokio_postgres::connect(&url, NoTls).await.ok()?;
-                tokio::spawn(connection);
-                client.batch_execute(&drop).await.ok()
-            })
+            runtime.block_on(drop_schema(&url, &name))
         });
         // What is left behind ends with the server.
         let _ = dropping.join();
     }
 }
+
+/// Drops it, for which whoever is in the middle of a transaction in it has to go: that may be the test's own runtime, which waits for this.
+async fn drop_schema(url: &str, name: &str) -> Option<()> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.ok()?;
+    tokio::spawn(connection);
+    let drop = format!("SET lock_timeout = '100ms'; DROP SCHEMA IF EXISTS {name} CASCADE");
+    for _ in 0..50 {
+        if client.batch_execute(&drop).await.is_ok() {
+            return Some(());
+        }
+        let _ = client.query(TERMINATE, &[&name]).await;
+    }
+    None
+}
+
+const TERMINATE: &str = "
+    SELECT pg_terminate_backend(l.pid)
+    FROM pg_locks AS l
+    JOIN pg_class AS c ON c.oid = l.relation
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = $1 AND l.pid <> pg_backend_pid() AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
