@@ -39,13 +39,16 @@ impl Drop for Schema {
 
 /// Drops it, for which whoever is in the middle of a transaction in it has to go: that may be the test's own runtime, which waits for this.
 async fn drop_schema(url: &str, name: &str) -> Option<()> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.ok()?;
+    let (mut client, connection) = tokio_postgres::connect(url, NoTls).await.ok()?;
     tokio::spawn(connection);
-    let drop = format!("SET lock_timeout = '100ms'; DROP SCHEMA IF EXISTS {name} CASCADE");
+    // Local, since a pooler may give the connection to others.
+    let drop = format!("SET LOCAL lock_timeout = '100ms'; DROP SCHEMA IF EXISTS {name} CASCADE");
     for _ in 0..50 {
-        if client.batch_execute(&drop).await.is_ok() {
-            return Some(());
+        let transaction = client.transaction().await.ok()?;
+        if transaction.batch_execute(&drop).await.is_ok() {
+            return transaction.commit().await.ok();
         }
+        transaction.rollback().await.ok()?;
         let _ = client.query(TERMINATE, &[&name]).await;
     }
     None
