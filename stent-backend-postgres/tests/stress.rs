@@ -22,7 +22,7 @@ use stent_core::backend::{Claims, Completion, Dispatch, Journal, Outcomes, Signa
 use stent_core::claim::Claim;
 use stent_core::commit::{Commit, Sent, Suspended, TurnCommit};
 use stent_core::execution::NewExecution;
-use stent_core::journal::{EntryBody, JournalEntry, Made, Take, TurnWrite};
+use stent_core::journal::{Abandoned, AbandonedChildren, EntryBody, JournalEntry, Made, Take, TurnWrite};
 use stent_core::operation::{OperationId, OperationKey, OperationKind};
 use stent_core::signal::SignalSend;
 use stent_core::task::{End, NewChild, Suspension, TaskEnd, Wait};
@@ -119,13 +119,13 @@ impl World {
     async fn work(&self) {
         while Instant::now() < self.end {
             let found = match below(200) {
-                0..68 => self.complete().await,
-                68..108 => self.go_on().await,
-                108..140 => self.suspend().await,
-                140..150 => self.wait().await,
-                150..160 => self.take().await,
-                160..168 => self.send().await,
-                168 => self.cancel(below(TREES)).await,
+                0..60 => self.complete().await,
+                60..100 => self.go_on().await,
+                100..140 => self.suspend().await,
+                140..145 => self.wait().await,
+                145..165 => self.take().await,
+                165..170 => self.send().await,
+                170 => self.cancel(below(TREES)).await,
                 _ => None,
             };
             if found.is_none() {
@@ -141,8 +141,9 @@ impl World {
         if fitting.is_empty() { None } else { Some(held.swap_remove(fitting[below(fitting.len())])) }
     }
 
-    fn keep(&self, held: Held) {
+    fn keep(&self, held: Held) -> Option<()> {
         lock(&self.held).push(held);
+        Some(())
     }
 
     /// Tasks of all depths in one batch; those with open children are ends of trees.
@@ -162,19 +163,15 @@ impl World {
     }
 
     /// Writes a turn; the task is gone if its claim is.
-    async fn write(&self, held: Held, turn: TurnWrite) -> Option<Payload> {
+    async fn write(&self, held: Held, turn: TurnWrite) -> Option<(Held, Option<Payload>)> {
         match self.backend.write(now(), &[turn]).await.unwrap().remove(0) {
-            TurnCommit::Applied { taken } => {
-                self.keep(held);
-                taken
-            }
+            TurnCommit::Applied { taken } => Some((held, taken)),
             TurnCommit::ClaimLost => None,
         }
     }
 
-    /// Gives the outcomes that there are, and makes some children, unless there are many.
-    async fn go_on(&self) -> Option<()> {
-        let mut held = self.any(|held| held.depth < LEAVES)?;
+    /// A turn that gives the outcomes that there are.
+    async fn give(&self, held: &mut Held) -> TurnWrite {
         let open: Vec<_> = held.open.iter().map(|(child, _)| *child).collect();
         let outcomes = self.backend.tasks(&open).await.unwrap();
         let mut turn = held.turn();
@@ -186,13 +183,26 @@ impl World {
             }
         }
         turn.entries.push(held.entry(EntryBody::Variables));
+        turn
+    }
+
+    /// Makes some children, unless there are many, and now and then abandons one.
+    async fn go_on(&self) -> Option<()> {
+        let mut held = self.any(|held| held.depth < LEAVES)?;
+        let mut turn = self.give(&mut held).await;
+        if !held.open.is_empty() && below(8) == 0 {
+            let (child, operation) = held.open.swap_remove(below(held.open.len()));
+            // Whatever becomes of it, nobody waits for it.
+            turn.entries.push(held.entry(EntryBody::Order(operation)));
+            turn.cancels.push(Abandoned { turn: held.seq, children: AbandonedChildren::Child(child) });
+        }
         let wanted = if held.open.len() < CHILDREN { below(CHILDREN) } else { 0 };
         let opened = held.seq;
         for number in 0..u32::try_from(wanted).unwrap() {
             turn.children.push(held.child(opened, number));
         }
-        self.write(held, turn).await;
-        Some(())
+        let (held, _) = self.write(held, turn).await?;
+        self.keep(held)
     }
 
     async fn wait(&self) -> Option<()> {
@@ -200,8 +210,8 @@ impl World {
         let wait = operation(held.seq, OperationKind::Signal, NAMES[below(2)], 0);
         let mut turn = held.turn();
         turn.entries.push(held.entry(EntryBody::Made(wait, Made::Signal { until: None })));
-        self.write(held, turn).await;
-        Some(())
+        let (held, _) = self.write(held, turn).await?;
+        self.keep(held)
     }
 
     async fn take(&self) -> Option<()> {
@@ -218,10 +228,11 @@ impl World {
             at: place.at,
             operation: wait,
         });
-        if self.write(held, turn).await.is_some() {
+        let (held, taken) = self.write(held, turn).await?;
+        if taken.is_some() {
             count(&self.done.taken);
         }
-        Some(())
+        self.keep(held)
     }
 
     async fn send(&self) -> Option<()> {
@@ -234,9 +245,11 @@ impl World {
         Some(())
     }
 
-    /// Waits for all open children, and for a signal if there are none, and now and then besides.
+    /// Gives what there is, and then waits for all open children, and for a signal if there are none, and now and then besides.
     async fn suspend(&self) -> Option<()> {
-        let held = self.any(|held| held.depth < LEAVES && held.seq > 0)?;
+        let mut held = self.any(|held| held.depth < LEAVES && held.seq > 0)?;
+        let turn = self.give(&mut held).await;
+        let (held, _) = self.write(held, turn).await?;
         let mut waits: Vec<_> = held.open.iter().map(|(child, _)| Wait::Child(*child)).collect();
         if waits.is_empty() || below(2) == 0 {
             waits.push(Wait::Signal(NAMES[below(2)].try_into().unwrap()));
