@@ -33,7 +33,7 @@ use server::Schema;
 use work::{below, now, request, task};
 
 const CONNECTIONS: usize = 16;
-const TREES: usize = 2;
+const TREES: usize = 1;
 /// The depth of the tasks that make no children.
 const LEAVES: u32 = 3;
 /// How long connections may take to be gone. There may be others than the test's.
@@ -119,13 +119,13 @@ impl World {
     async fn work(&self) {
         while Instant::now() < self.end {
             let found = match below(200) {
-                0..60 => self.complete().await,
-                60..100 => self.go_on().await,
-                100..140 => self.suspend().await,
-                140..145 => self.wait().await,
-                145..165 => self.take().await,
+                0..50 => self.complete().await,
+                50..100 => self.go_on().await,
+                100..150 => self.suspend().await,
+                150..155 => self.wait().await,
+                155..165 => self.take().await,
                 165..170 => self.send().await,
-                170 => self.cancel(below(TREES)).await,
+                170..173 => self.cancel(below(TREES)).await,
                 _ => None,
             };
             if found.is_none() {
@@ -190,7 +190,7 @@ impl World {
     async fn go_on(&self) -> Option<()> {
         let mut held = self.any(|held| held.depth < LEAVES)?;
         let mut turn = self.give(&mut held).await;
-        if !held.open.is_empty() && below(8) == 0 {
+        if !held.open.is_empty() && below(4) == 0 {
             let (child, operation) = held.open.swap_remove(below(held.open.len()));
             // Whatever becomes of it, nobody waits for it.
             turn.entries.push(held.entry(EntryBody::Order(operation)));
@@ -251,7 +251,7 @@ impl World {
         let turn = self.give(&mut held).await;
         let (held, _) = self.write(held, turn).await?;
         let mut waits: Vec<_> = held.open.iter().map(|(child, _)| Wait::Child(*child)).collect();
-        if waits.is_empty() || below(2) == 0 {
+        if waits.is_empty() || below(4) == 0 {
             waits.push(Wait::Signal(NAMES[below(2)].try_into().unwrap()));
         }
         let (task, suspension) = (held.claim.task, Suspension { claim: held.claim, until: None, waits });
