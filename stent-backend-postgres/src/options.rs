@@ -129,9 +129,12 @@ impl PostgresOptions {
         config.keepalives(true).keepalives_idle(Duration::from_secs(15));
         if self.pooler == Pooler::None {
             let given = config.get_options().unwrap_or_default();
-            // Plans are made once and kept, maybe while the tables are empty: they must be those for large ones.
+            // Plans are made once and kept, maybe while the tables are empty, and before the server has looked at them: they must be those for large
+            // ones. Every statement has its index, and most take the first rows in the order of one, which a bitmap would lose. A small table that is
+            // scanned all the same is then priced so high that its statement would be compiled.
             // And they are those that the tests look at: one that is made anew for each execution costs more than most statements do.
-            let plans = "-c enable_seqscan=off -c jit=off -c plan_cache_mode=force_generic_plan";
+            let plans =
+                "-c enable_seqscan=off -c enable_bitmapscan=off -c jit=off -c plan_cache_mode=force_generic_plan";
             let schema = &self.schema;
             let options =
                 format!("{given} -c search_path={schema} -c TimeZone=UTC -c standard_conforming_strings=on {plans}");

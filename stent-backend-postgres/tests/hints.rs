@@ -87,7 +87,7 @@ async fn listener(backend: &PostgresBackend) -> Box<dyn WakeUps> {
 
 /// How many connections for hints there are on the schema.
 async fn listeners(client: &Client) -> i64 {
-    let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'stent hints ' || current_schema()";
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE current_schema() || ' hints%'";
     client.query_one(sql, &[]).await.unwrap().get(0)
 }
 
@@ -111,7 +111,7 @@ async fn a_lost_connection_is_made_again_and_anything_may_have_happened() {
     let mut hints = listener(&there).await;
     for _ in 0..3 {
         let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-            WHERE application_name = 'stent hints ' || current_schema()";
+            WHERE application_name LIKE current_schema() || ' hints%'";
         client.query(kill, &[]).await.unwrap();
         hear(&mut hints, Hint::Anything).await;
         dispatch(&here).await;

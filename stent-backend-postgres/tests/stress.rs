@@ -9,6 +9,8 @@
 #[path = "server/client.rs"]
 mod client;
 mod server;
+#[path = "server/statistics.rs"]
+mod statistics;
 #[path = "server/work.rs"]
 mod work;
 
@@ -30,14 +32,13 @@ use stent_core::{ExecutionId, Payload, SignalId, TaskId};
 use tokio_postgres::Client;
 
 use server::Schema;
+use statistics::left_alone;
 use work::{below, now, request, task};
 
 const CONNECTIONS: usize = 16;
 const TREES: usize = 1;
 /// The depth of the tasks that make no children.
 const LEAVES: u32 = 3;
-/// How long connections may take to be gone. There may be others than the test's.
-const LEAVE: Duration = Duration::from_secs(5);
 /// With as many open children a task makes no more.
 const CHILDREN: usize = 5;
 const NAMES: [&str; 2] = ["a", "b"];
@@ -358,9 +359,7 @@ async fn no_snapshot_shows_a_lost_wake_up_or_an_orphan_and_nothing_deadlocks() {
     check(&client).await;
     // What its connections have met is counted once they are gone.
     world.backend.close().await;
-    let there = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'stent'";
-    let closed = Instant::now();
-    while client.query_one(there, &[]).await.unwrap().get::<_, i64>(0) > 0 && closed.elapsed() < LEAVE {}
+    left_alone(&schema, &client).await;
     assert_eq!(deadlocks(&client).await, before, "nothing deadlocks");
     let done = &world.done;
     let figures = [&done.ended, &done.suspended, &done.awake, &done.taken, &done.sent, &done.cancelled];

@@ -1,2 +1,5 @@
--- $1: our schema. From here to the end of the transaction our tables are found by their names.
-SELECT set_config('search_path', $1, TRUE);
+-- $1: our schema. From here to the end of the transaction our tables are found by their names, and plans are those of connections of our own.
+SELECT set_config('search_path', $1, TRUE),
+       set_config('enable_seqscan', 'off', TRUE),
+       set_config('enable_bitmapscan', 'off', TRUE),
+       set_config('jit', 'off', TRUE);

@@ -18,9 +18,11 @@ impl Schema {
         Self { url, name: format!("test_{}", uuid::Uuid::new_v4().simple()) }
     }
 
-    /// How to open it, by a few connections: tests run side by side.
+    /// How to open it, by a few connections: tests run side by side. They bear the schema's name.
     pub(crate) fn options(&self) -> PostgresOptions {
-        PostgresOptions::new(&self.url).schema(&self.name).pool(4)
+        let mark = if self.url.contains('?') { '&' } else { '?' };
+        let url = format!("{}{mark}application_name={}", self.url, self.name);
+        PostgresOptions::new(url).schema(&self.name).pool(4)
     }
 }
 
