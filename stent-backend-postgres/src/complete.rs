@@ -3,6 +3,10 @@
 //!
 //! Ends with open children, and retries that reopen some, concern a tree: each is a transaction of its own, so that the tree can be locked from below.
 //! Those of a batch come after the others, the deepest first, so that the outcome is that of the ends one by one, children before parents.
+//!
+//! The others go together whatever their depths. One statement locks their rows and those of suspended parents, in the order of all transactions; a statement
+//! for the ends and one for the parents would each be in order, and both together not. Without the lock on the parents before, which those who suspend
+//! themselves wait for, a parent would miss the end.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};

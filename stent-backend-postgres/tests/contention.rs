@@ -6,27 +6,29 @@
 #[path = "server/client.rs"]
 mod client;
 mod server;
+#[path = "server/work.rs"]
+mod work;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use stent_backend_postgres::PostgresBackend;
 use stent_core::backend::{Claims, Completion, Dispatch, Journal, ReadVariables, Signals};
-use stent_core::claim::{ClaimFunction, ClaimRequest, ClaimedTask};
+use stent_core::claim::ClaimedTask;
 use stent_core::commit::{Dispatched, Sent, Suspended, TurnCommit};
 use stent_core::execution::NewExecution;
 use stent_core::journal::{Abandoned, AbandonedChildren, EntryBody, JournalEntry, Made, Take, TurnWrite};
 use stent_core::operation::{OperationId, OperationKey, OperationKind};
-use stent_core::retry::RetryPolicy;
 use stent_core::signal::SignalSend;
-use stent_core::task::{End, NewChild, NewTask, Resume, Suspension, TaskEnd, Wait};
+use stent_core::task::{End, NewChild, Resume, Suspension, TaskEnd, Wait};
 use stent_core::variable::VariableChange;
-use stent_core::{ClaimToken, ExecutionId, Failure, Fingerprint, Payload, SignalId, TaskId, Timestamp, WorkerId};
+use stent_core::{ExecutionId, Failure, Fingerprint, Payload, SignalId, TaskId};
 use tokio::sync::Mutex;
 
 use server::Schema;
+use work::{below, now, request, task};
 
 const NAMES: [&str; 2] = ["a", "b"];
 /// How often all workers together claim tasks.
@@ -48,32 +50,6 @@ struct World {
     suspended: AtomicU64,
     /// Rounds to go.
     left: AtomicI64,
-}
-
-fn below(bound: usize) -> usize {
-    usize::try_from(uuid::Uuid::new_v4().as_u128() % u128::try_from(bound).unwrap()).unwrap()
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap())
-}
-
-fn task() -> NewTask {
-    NewTask {
-        function: "f".try_into().unwrap(),
-        version: None,
-        input: Payload::from(&b"in"[..]),
-        fingerprint: Fingerprint::from_bytes([7; 32]),
-        queue: None,
-        tags: Arc::new([]),
-        priority: i32::try_from(below(3)).unwrap(),
-        due: now(),
-        retry: Arc::new(RetryPolicy::default()),
-        max_concurrent: None,
-        memo: None,
-        trace: None,
-    }
 }
 
 fn operation(turn: u32, kind: OperationKind, name: &str, number: u32) -> OperationId {
@@ -126,21 +102,9 @@ impl World {
     }
 
     async fn work(&self) {
-        let functions = [ClaimFunction { name: "f".try_into().unwrap(), version: None, max_concurrent: None }];
-        let request = ClaimRequest {
-            worker: WorkerId::random(),
-            token: ClaimToken::random(),
-            lease: Duration::from_secs(600),
-            limit: 5,
-            functions: Arc::new(functions),
-            queues: Arc::new([]),
-            tags: Arc::new([]),
-            take_expired: true,
-        };
         while self.goes_on() {
-            let request = ClaimRequest { token: ClaimToken::random(), ..request.clone() };
             let mut held = Vec::new();
-            for task in self.backend.claim(now(), &request).await.unwrap().tasks {
+            for task in self.backend.claim(now(), &request(5)).await.unwrap().tasks {
                 self.children.lock().await.remove(&task.claim.task);
                 let journal = self.backend.load(task.claim.task, task.generation).await.unwrap();
                 let seq = journal.entries.last().map_or(0, |entry| entry.seq + 1);

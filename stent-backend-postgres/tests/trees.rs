@@ -6,52 +6,28 @@
 #[path = "server/client.rs"]
 mod client;
 mod server;
+#[path = "server/work.rs"]
+mod work;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use stent_backend_postgres::PostgresBackend;
 use stent_core::backend::{Claims, Completion, Dispatch, Journal, Maintenance, RedriveTarget};
-use stent_core::claim::{ClaimFunction, ClaimRequest, ClaimedTask};
+use stent_core::claim::ClaimedTask;
 use stent_core::commit::Redriven;
 use stent_core::execution::NewExecution;
 use stent_core::journal::{Abandoned, AbandonedChildren, TurnWrite};
 use stent_core::operation::{OperationId, OperationKey, OperationKind};
-use stent_core::retry::{ErrorClass, RetryPolicy};
-use stent_core::task::{End, NewChild, NewTask, Resume, ResumePoint, TaskEnd};
-use stent_core::{ClaimToken, ExecutionId, Failure, Fingerprint, Payload, TaskId, Timestamp, WorkerId};
+use stent_core::retry::ErrorClass;
+use stent_core::task::{End, NewChild, Resume, ResumePoint, TaskEnd};
+use stent_core::{ExecutionId, Failure, Payload, TaskId, Timestamp};
 use tokio::sync::Mutex;
 use tokio_postgres::Client;
 
 use server::Schema;
-
-fn below(bound: usize) -> usize {
-    usize::try_from(uuid::Uuid::new_v4().as_u128() % u128::try_from(bound).unwrap()).unwrap()
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap())
-}
-
-fn task() -> NewTask {
-    NewTask {
-        function: "f".try_into().unwrap(),
-        version: None,
-        input: Payload::from(&b"in"[..]),
-        fingerprint: Fingerprint::from_bytes([7; 32]),
-        queue: None,
-        tags: Arc::new([]),
-        // Those below go first, so that trees grow.
-        priority: i32::try_from(below(3)).unwrap(),
-        due: now(),
-        retry: Arc::new(RetryPolicy::default()),
-        max_concurrent: None,
-        memo: None,
-        trace: None,
-    }
-}
+use work::{below, now, request, task};
 
 struct World {
     backend: PostgresBackend,
@@ -85,18 +61,7 @@ impl World {
     /// Claims tasks, makes children, and ends some of them, all at several depths at once.
     async fn work(&self) {
         while self.goes_on() {
-            let function = ClaimFunction { name: "f".try_into().unwrap(), version: None, max_concurrent: None };
-            let request = ClaimRequest {
-                worker: WorkerId::random(),
-                token: ClaimToken::random(),
-                lease: Duration::from_secs(600),
-                limit: 6,
-                functions: Arc::new([function]),
-                queues: Arc::new([]),
-                tags: Arc::new([]),
-                take_expired: true,
-            };
-            let claimed = self.backend.claim(now(), &request).await.unwrap().tasks;
+            let claimed = self.backend.claim(now(), &request(6)).await.unwrap().tasks;
             if claimed.is_empty() {
                 self.dispatch().await;
             }
