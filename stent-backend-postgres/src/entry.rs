@@ -143,7 +143,7 @@ fn split<'a>(
         EntryBody::Outcome(_, OperationOutcome::Failed(failure)) => {
             (Some(to_json(operation, &StoredOutcome::Failed { failure: failure.clone() })?), None)
         }
-        EntryBody::Outcome(_, OperationOutcome::Elapsed) => (Some(to_json(operation, &StoredOutcome::Elapsed)?), None),
+        EntryBody::Outcome(_, OperationOutcome::Elapsed) => (Some(elapsed(operation)?), None),
         EntryBody::Chunk { closed, state, .. } => {
             (Some(to_json(operation, &StoredChunk { closed: *closed })?), state.as_ref())
         }
@@ -162,6 +162,11 @@ pub(crate) fn completed(operation: &'static str) -> Result<String, BackendError>
     to_json(operation, &StoredOutcome::Completed)
 }
 
+/// The body of the outcome of a wait whose time has passed.
+pub(crate) fn elapsed(operation: &'static str) -> Result<String, BackendError> {
+    to_json(operation, &StoredOutcome::Elapsed)
+}
+
 /// The entry of a row of the journal.
 pub(crate) fn entry(columns: &Columns<'_>) -> Result<JournalEntry, BackendError> {
     Ok(JournalEntry {
@@ -175,7 +180,7 @@ pub(crate) fn entry(columns: &Columns<'_>) -> Result<JournalEntry, BackendError>
 fn body(columns: &Columns<'_>) -> Result<EntryBody, BackendError> {
     Ok(match columns.parsed("kind", EntryKind::parse)? {
         EntryKind::Made => EntryBody::Made(columns.operation()?, columns.json("body")?),
-        EntryKind::Outcome => EntryBody::Outcome(columns.operation()?, outcome(columns)?),
+        EntryKind::Outcome => EntryBody::Outcome(columns.operation()?, outcome(columns, "body", "payload")?),
         EntryKind::Order => EntryBody::Order(columns.operation()?),
         EntryKind::Chunk => EntryBody::Chunk {
             map: columns.operation()?,
@@ -187,9 +192,14 @@ fn body(columns: &Columns<'_>) -> Result<EntryBody, BackendError> {
     })
 }
 
-fn outcome(columns: &Columns<'_>) -> Result<OperationOutcome, BackendError> {
-    Ok(match columns.json("body")? {
-        StoredOutcome::Completed => OperationOutcome::Completed(columns.payload("payload")?),
+/// The outcome in these columns.
+pub(crate) fn outcome(
+    columns: &Columns<'_>,
+    body: &'static str,
+    payload: &'static str,
+) -> Result<OperationOutcome, BackendError> {
+    Ok(match columns.json(body)? {
+        StoredOutcome::Completed => OperationOutcome::Completed(columns.payload(payload)?),
         StoredOutcome::Failed { failure } => OperationOutcome::Failed(failure),
         StoredOutcome::Elapsed => OperationOutcome::Elapsed,
     })

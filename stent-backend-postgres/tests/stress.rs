@@ -26,6 +26,7 @@ use stent_core::commit::{Commit, Sent, Suspended, TurnCommit};
 use stent_core::execution::NewExecution;
 use stent_core::journal::{Abandoned, AbandonedChildren, EntryBody, JournalEntry, Made, Take, TurnWrite};
 use stent_core::operation::{OperationId, OperationKey, OperationKind};
+use stent_core::outcome::OperationOutcome;
 use stent_core::signal::SignalSend;
 use stent_core::task::{End, NewChild, Suspension, TaskEnd, Wait};
 use stent_core::{ExecutionId, Payload, SignalId, TaskId};
@@ -164,7 +165,7 @@ impl World {
     }
 
     /// Writes a turn; the task is gone if its claim is.
-    async fn write(&self, held: Held, turn: TurnWrite) -> Option<(Held, Option<Payload>)> {
+    async fn write(&self, held: Held, turn: TurnWrite) -> Option<(Held, Option<OperationOutcome>)> {
         match self.backend.write(now(), &[turn]).await.unwrap().remove(0) {
             TurnCommit::Applied { taken } => Some((held, taken)),
             TurnCommit::ClaimLost => None,
@@ -228,6 +229,7 @@ impl World {
             turn: place.turn,
             at: place.at,
             operation: wait,
+            until: None,
         });
         let (held, taken) = self.write(held, turn).await?;
         if taken.is_some() {

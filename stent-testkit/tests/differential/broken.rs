@@ -63,6 +63,8 @@ rules! {
     LastNotesAreAppended,
     /// C-S1
     TheLatestValueWins,
+    /// C-S4
+    WaitsEndInTime,
     /// C-K2
     AHeldKeyIsHeld,
     /// C-X3
@@ -107,6 +109,9 @@ impl Broken {
         let mut turns = turns.to_vec();
         if self.rule == Rule::AbandonedChildrenAreCancelled {
             turns.iter_mut().for_each(|turn| turn.cancels.clear());
+        }
+        if self.rule == Rule::WaitsEndInTime {
+            turns.iter_mut().flat_map(|turn| &mut turn.take).for_each(|take| take.until = None);
         }
         turns
     }

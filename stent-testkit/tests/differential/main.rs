@@ -64,7 +64,7 @@ fn a_history_that_panics_shrinks_to_the_call_that_does() {
 }
 
 /// Every answer that a contract knows to a call that changes something, and every shape of a turn and an end.
-const ANSWERS: [&str; 79] = [
+const ANSWERS: [&str; 80] = [
     "Dispatch Created",
     "Dispatch Existing",
     "Dispatch Conflict",
@@ -95,6 +95,7 @@ const ANSWERS: [&str; 79] = [
     "Write variables",
     "Write a signal",
     "Write no signal",
+    "Write a wait's end",
     "Write ClaimLost",
     "Complete Completed Applied",
     "Complete Completed ClaimLost",
