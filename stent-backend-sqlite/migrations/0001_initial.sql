@@ -43,6 +43,8 @@ CREATE TABLE tasks (
     generation      INTEGER NOT NULL DEFAULT 0 CHECK (generation >= 0),
     journal_from    INTEGER,
     created_at      INTEGER NOT NULL,
+    -- When it was last taken up again after it had ended.
+    reopened_at     INTEGER,
     started_at      INTEGER,
     -- Open tasks have none: indexes ask for this, so that a change from one open state to another leaves them alone.
     ended_at        INTEGER,

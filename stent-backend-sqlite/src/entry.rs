@@ -116,7 +116,7 @@ pub(crate) fn entry(columns: &Columns<'_>) -> Result<JournalEntry, BackendError>
 fn body(columns: &Columns<'_>) -> Result<EntryBody, BackendError> {
     Ok(match columns.parsed("kind", EntryKind::parse)? {
         EntryKind::Made => EntryBody::Made(columns.operation()?, columns.json("body")?),
-        EntryKind::Outcome => EntryBody::Outcome(columns.operation()?, outcome(columns)?),
+        EntryKind::Outcome => EntryBody::Outcome(columns.operation()?, outcome(columns, "body", "payload")?),
         EntryKind::Order => EntryBody::Order(columns.operation()?),
         EntryKind::Chunk => EntryBody::Chunk {
             map: columns.operation()?,
@@ -128,9 +128,14 @@ fn body(columns: &Columns<'_>) -> Result<EntryBody, BackendError> {
     })
 }
 
-fn outcome(columns: &Columns<'_>) -> Result<OperationOutcome, BackendError> {
-    Ok(match columns.json("body")? {
-        StoredOutcome::Completed => OperationOutcome::Completed(columns.payload("payload")?),
+/// The outcome in these columns.
+pub(crate) fn outcome(
+    columns: &Columns<'_>,
+    body: &'static str,
+    payload: &'static str,
+) -> Result<OperationOutcome, BackendError> {
+    Ok(match columns.json(body)? {
+        StoredOutcome::Completed => OperationOutcome::Completed(columns.payload(payload)?),
         StoredOutcome::Failed { failure } => OperationOutcome::Failed(failure),
         StoredOutcome::Elapsed => OperationOutcome::Elapsed,
     })

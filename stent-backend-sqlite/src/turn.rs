@@ -16,7 +16,7 @@ use stent_core::payload::Payload;
 use stent_core::time::Timestamp;
 
 use crate::batch::{Hex, Parcel, Parcels, to_json};
-use crate::entry::StoredEntry;
+use crate::entry::{StoredEntry, outcome};
 use crate::error::During;
 use crate::row::Columns;
 use crate::transaction::Hinted;
@@ -46,10 +46,10 @@ struct Held {
     execution: ExecutionId,
     /// Its first entry was there before.
     is_repeat: bool,
-    /// What the entry in the take's place has, if it is there.
-    taken: Option<Option<Payload>>,
-    /// What lies in the slot of the take.
-    slot: Option<Payload>,
+    /// The outcome in the take's place, if there is an entry.
+    taken: Option<Option<OperationOutcome>>,
+    /// What lies in the slot of the take, and when it was sent.
+    slot: Option<(Payload, Timestamp)>,
 }
 
 #[derive(Serialize)]
@@ -199,12 +199,14 @@ async fn held(connection: &mut SqliteConnection, prepared: &Prepared) -> Result<
     let mut held: Vec<_> = prepared.turns.iter().map(|_| None).collect();
     for row in &rows {
         let columns = Columns::new(operation, "journal", "key", row);
-        let taken = columns.flag("is_taken")?.then(|| columns.optional_payload("taken")).transpose()?;
+        let is_outcome = columns.optional_text("taken_body")?.is_some();
+        let taken = is_outcome.then(|| outcome(&columns, "taken_body", "taken")).transpose()?;
+        let sent_at = columns.optional_time("sent_at")?;
         let turn = Held {
             execution: columns.id("execution")?,
             is_repeat: columns.flag("is_repeat")?,
-            taken,
-            slot: columns.optional_payload("slot")?,
+            taken: columns.flag("is_taken")?.then_some(taken),
+            slot: columns.optional_payload("slot")?.zip(sent_at),
         };
         if let Some(place) = held.get_mut(columns.number::<usize>("key")?) {
             *place = Some(turn);
@@ -248,7 +250,7 @@ struct Slot<'a> {
     name: &'a str,
 }
 
-/// Takes signals: empties the slots and journals the values, and answers with them.
+/// Takes signals: empties the slots and journals the values, or that the waits' time is over, and answers with that.
 async fn take(
     connection: &mut SqliteConnection,
     prepared: &Prepared,
@@ -259,15 +261,23 @@ async fn take(
     let mut emptied = HashSet::new();
     for ((turn, held), commit) in prepared.turns.iter().zip(held).zip(commits) {
         let (Some(held), Some(take)) = (held, &turn.take) else { continue };
-        let taken = match (&held.taken, &held.slot) {
-            (Some(taken), _) => taken.clone(),
-            // Of several tasks of the batch that ask for one value the first gets it.
-            (None, Some(value)) if emptied.insert((held.execution, &take.name)) => {
-                outcomes.push((turn, outcome(take, value)));
-                Some(value.clone())
+        if let Some(taken) = &held.taken {
+            *commit = TurnCommit::Applied { taken: taken.clone() };
+            continue;
+        }
+        let slot = (held.execution, &take.name);
+        // Of several tasks of the batch that ask for one value the first gets it.
+        let sent = held.slot.as_ref().filter(|_| !emptied.contains(&slot));
+        let is_late = |at: Timestamp| take.until.is_some_and(|until| at > until);
+        let taken = match sent {
+            Some((value, sent_at)) if !is_late(*sent_at) => {
+                emptied.insert(slot);
+                Some(OperationOutcome::Completed(value.clone()))
             }
-            _ => None,
+            None if take.until.is_none_or(|until| take.at < until) => None,
+            _ => Some(OperationOutcome::Elapsed),
         };
+        outcomes.extend(taken.clone().map(|outcome| (turn, taken_entry(take, outcome))));
         *commit = TurnCommit::Applied { taken };
     }
     if outcomes.is_empty() {
@@ -278,6 +288,9 @@ async fn take(
         push_entry(prepared.operation, &mut entries, turn, outcome)?;
     }
     append(connection, prepared.operation, &entries.finish()?).await?;
+    if emptied.is_empty() {
+        return Ok(());
+    }
     let slots: Vec<_> =
         emptied.iter().map(|(execution, name)| Slot { execution: Hex(execution.as_bytes()), name }).collect();
     let slots = to_json(prepared.operation, &slots)?;
@@ -285,8 +298,8 @@ async fn take(
     Ok(())
 }
 
-fn outcome(take: &Take, value: &Payload) -> JournalEntry {
-    let body = EntryBody::Outcome(take.operation.clone(), OperationOutcome::Completed(value.clone()));
+fn taken_entry(take: &Take, outcome: OperationOutcome) -> JournalEntry {
+    let body = EntryBody::Outcome(take.operation.clone(), outcome);
     JournalEntry { seq: take.seq, turn: take.turn, at: take.at, body }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::execution::ExecutionState;
 use crate::id::{ExecutionId, TaskId};
+use crate::outcome::OperationOutcome;
 use crate::payload::Payload;
 
 /// The answer to a write under a claim (C-Q2).
@@ -18,10 +19,10 @@ pub enum Commit {
 #[derive(Debug, Clone, PartialEq)]
 #[must_use = "a lost claim means that nothing was written"]
 pub enum TurnCommit {
-    /// It was written, now or by an earlier attempt; with the value of the signal that was to be taken, if there was one.
+    /// It was written, now or by an earlier attempt; with what the take came to, if there was one.
     Applied {
-        /// The value taken, if a signal was to be taken and its slot held a value.
-        taken: Option<Payload>,
+        /// The outcome of the wait: the value that was taken, or `Elapsed`; `None` if the wait goes on, or nothing was to be taken.
+        taken: Option<OperationOutcome>,
     },
     /// The task has been claimed by another, was cancelled or has ended: nothing was written.
     ClaimLost,

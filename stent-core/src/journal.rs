@@ -172,7 +172,7 @@ pub struct TurnWrite {
     pub cancels: Vec<Abandoned>,
     /// Changes of variables, in program order; applied if the write's first entry is new.
     pub variables: Vec<VariableChange>,
-    /// A signal to take; journaled as an outcome of its wait if its slot holds a value (C-S2).
+    /// A signal to take; journaled as an outcome of its wait if its slot holds a value (C-S2), or its timeout has passed (C-S4).
     pub take: Option<Take>,
 }
 
@@ -207,6 +207,8 @@ pub struct Take {
     pub at: Timestamp,
     /// The wait to which it is given.
     pub operation: OperationId,
+    /// When the wait's timeout passes: a value that was sent later is not taken (C-S4).
+    pub until: Option<Timestamp>,
 }
 
 /// What a replay needs.

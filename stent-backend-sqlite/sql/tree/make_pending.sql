@@ -2,6 +2,7 @@
 UPDATE tasks
 SET state = 'pending',
     due = ?2,
+    reopened_at = ?2,
     attempt = 0,
     deliveries = 0,
     counted = 0,

@@ -2,6 +2,7 @@
 UPDATE tasks
 SET state = 'pending',
     due = ?3,
+    reopened_at = ?3,
     attempt = 0,
     deliveries = 0,
     counted = 0,

@@ -70,6 +70,8 @@ pub struct ChildRecord {
     pub operation: OperationId,
     /// The recorded input, so that today's types can be compared with it (C-R4).
     pub input: Payload,
+    /// When it was made, or last reopened (C-Y5): the bound of its call counts from then (C-T1).
+    pub since: Timestamp,
     /// How it ended, if it has.
     pub ended: Option<crate::outcome::Ended>,
 }

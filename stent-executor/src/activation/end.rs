@@ -66,6 +66,8 @@ impl Driver {
             return Resume::Refused(format!("it changed variables after {} had failed", operation.id));
         }
         let child = match operation.id.kind {
+            // The child of a call that elapsed was cancelled: it is taken up again with the turn that cancelled it.
+            OperationKind::Call if operation.has_elapsed => None,
             OperationKind::Call => Some(self.activation.child(&operation.id, None)),
             OperationKind::Map => failure.record().item.map(|index| self.activation.child(&operation.id, Some(index))),
             _ => None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use stent_core::backend::Watch;
 use stent_core::commit::TurnCommit;
-use stent_core::operation::OperationKind;
+use stent_core::operation::{OperationId, OperationKind};
 use stent_core::outcome::{Ended, OperationOutcome};
 use stent_core::{TaskId, Timestamp};
 
@@ -22,17 +22,19 @@ impl Driver {
             Happening::Taken(slot, at, taken) => {
                 let taken = taken?;
                 self.taking = false;
-                self.timers.extend(self.overdue.drain(..).map(|slot| (Timestamp::EPOCH, slot)));
                 self.queue.take_came_back(taken.is_some());
                 match taken {
                     // Outcomes queued meanwhile have later places in the stream.
-                    Some(value) if self.activation.shared().open.contains(&slot) => {
+                    Some(outcome) if self.activation.shared().open.contains(&slot) => {
                         self.activation.shared().operations[slot].phase = Phase::Ended;
-                        let outcome = OperationOutcome::Completed(value);
                         self.own.push_front(Own { slot, outcome, at, committed: true });
                     }
                     Some(_) => {}
-                    None => self.watch_signal(slot),
+                    None => {
+                        let until = self.activation.shared().operations[slot].until;
+                        self.timers.extend(until.map(|until| (until, slot)));
+                        self.watch_signal(slot);
+                    }
                 }
                 Ok(())
             }
@@ -72,6 +74,11 @@ impl Driver {
                     }
                 }
                 Receipt::Order => {}
+                Receipt::Born(slot) => {
+                    if let Some(id) = self.awaited(slot) {
+                        self.watch(slot, Watch::Task(self.activation.child(&id, None)), false);
+                    }
+                }
                 Receipt::Chunk(slot, first) => self.watch_chunk(slot, first, false),
             }
         }
@@ -97,9 +104,16 @@ impl Driver {
         }
     }
 
-    fn child_ended(&mut self, slot: usize, ended: Ended) {
+    pub(super) fn child_ended(&mut self, slot: usize, ended: Ended) {
         let at = ended.at;
-        self.ready.push_back((slot, child_given(ended), at));
+        self.ready.extend(child_given(ended.outcome).map(|given| (slot, given, at)));
+    }
+
+    /// The identity of an operation whose outcome is awaited and has not come.
+    fn awaited(&self, slot: usize) -> Option<OperationId> {
+        let shared = self.activation.shared();
+        let is_awaited = shared.open.contains(&slot) && shared.operations[slot].phase == Phase::Outstanding;
+        is_awaited.then(|| shared.operations[slot].id.clone())
     }
 
     fn fetch_child(&self, slot: usize, child: TaskId) {
@@ -126,16 +140,10 @@ impl Driver {
                     }
                 }
                 (OperationKind::Call, Phase::Outstanding) if !self.ready.iter().any(|(ready, ..)| *ready == slot) => {
-                    self.own_outcome(slot, OperationOutcome::Elapsed);
-                    self.abandon(slot);
+                    self.end_early(slot, OperationOutcome::Elapsed);
                 }
-                (OperationKind::Signal, Phase::Outstanding) if !self.taking => {
-                    self.own_outcome(slot, OperationOutcome::Elapsed);
-                }
-                // A take is in flight; if it brings nothing the timeout has passed all the same.
-                (OperationKind::Signal, Phase::Outstanding) => {
-                    self.overdue.push(slot);
-                }
+                // Whether a value was sent in time the store knows.
+                (OperationKind::Signal, Phase::Outstanding) => self.overdue.push_back(slot),
                 _ => {}
             }
         }

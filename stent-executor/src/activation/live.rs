@@ -12,8 +12,7 @@ use std::sync::Arc;
 
 use stent_core::Failure;
 use stent_core::backend::Watch;
-use stent_core::commit::TurnCommit;
-use stent_core::journal::{EntryBody, Made, Take};
+use stent_core::journal::{EntryBody, Made};
 use stent_core::operation::{OperationId, OperationKind};
 use stent_core::outcome::OperationOutcome;
 use stent_core::retry::ErrorClass;
@@ -23,7 +22,7 @@ use super::poll::StepWake;
 #[cfg(test)]
 use super::programs::{Rule, breaks};
 use super::queue::{self, Queue, Receipt, Written};
-use super::turn::{Driver, Happening, Own, child_given};
+use super::turn::{Driver, Happening, Own};
 use super::{Left, Stop};
 use crate::context::read_payload;
 
@@ -111,7 +110,7 @@ impl Driver {
             self.ready.retain(|(ready, ..)| *ready != slot);
             self.to_start.retain(|start| *start != slot);
             self.to_read.retain(|read| *read != slot);
-            self.abandon(slot);
+            self.abandon(slot, self.turn());
         }
         for event in steps {
             match event {
@@ -190,6 +189,7 @@ impl Driver {
         if !self.queue.is_waiting() || !self.queue.may_send() {
             return;
         }
+        self.abandon_ended_early();
         let task = &self.activation.task;
         let (write, receipts) = self.queue.send(task.claim, task.generation);
         let engine = Arc::clone(&self.activation.engine);
@@ -232,61 +232,9 @@ impl Driver {
             return Ok(false);
         };
         self.unwatch(slot);
-        let fails = matches!(given, Given::Failed(_));
         self.give(slot, given, at).await;
-        if fails {
-            self.abandon_items(slot);
-        }
         self.end_turn()?;
         Ok(true)
-    }
-
-    /// Takes a signal for its oldest wait, once all that is known has been given and written (C-S2).
-    fn take_signal(&mut self) -> bool {
-        let is_quiet = self.queue.is_idle();
-        #[cfg(test)]
-        let is_quiet = is_quiet || breaks(Rule::TakeLast);
-        if self.taking || !self.own.is_empty() || !is_quiet {
-            return false;
-        }
-        let activation = Arc::clone(&self.activation);
-        let shared = activation.shared();
-        let waits = |slot: usize, name: &str| {
-            let operation = &shared.operations[slot];
-            operation.id.kind == OperationKind::Signal
-                && *operation.id.name == *name
-                && operation.phase == Phase::Outstanding
-        };
-        while let Some(seen) = self.signalled.pop_front() {
-            if !shared.open.contains(&seen) {
-                continue;
-            }
-            let name = shared.operations[seen].id.name.clone();
-            let oldest = shared.open.iter().copied().filter(|slot| waits(*slot, &name));
-            let oldest = oldest.min_by_key(|slot| (shared.operations[*slot].id.turn, shared.operations[*slot].created));
-            let (Some(slot), Some(signal)) = (oldest, shared.operations[seen].signal_name()) else { continue };
-            let at = activation.engine.clock.now();
-            let operation = shared.operations[slot].id.clone();
-            let take = Take { name: signal, seq: self.queue.next_seq(), turn: shared.turn, at, operation };
-            let write = self.queue.send_take(activation.task.claim, activation.task.generation, take);
-            let engine = Arc::clone(&activation.engine);
-            self.taking = true;
-            drop(shared);
-            if seen != slot {
-                // The value goes to an older wait; this one waits on.
-                self.watch_signal(seen);
-            }
-            self.work.push(Box::pin(async move {
-                let taken = match engine.turns.submit(write).await {
-                    Ok(TurnCommit::Applied { taken }) => Ok(taken),
-                    Ok(TurnCommit::ClaimLost) => Err(Stop::Lost),
-                    Err(error) => Err(Stop::Trouble(error)),
-                };
-                Happening::Taken(slot, at, taken)
-            }));
-            return true;
-        }
-        false
     }
 
     /// Goes on with an operation of a written turn that is still open.
@@ -296,17 +244,15 @@ impl Driver {
             OperationKind::Step => self.to_start.push_back(slot),
             OperationKind::Read => self.to_read.push_back(slot),
             OperationKind::Call => {
-                let until = {
-                    let shared = self.activation.shared();
-                    let operation = &shared.operations[slot];
-                    match &operation.request {
-                        Request::Call { timeout: Some(timeout), .. } => Some(operation.made_at.after(*timeout)),
-                        _ => None,
-                    }
+                let timeout = match self.activation.shared().operations[slot].request {
+                    Request::Call { timeout, .. } => timeout,
+                    _ => None,
                 };
+                let since = self.recorded.child(id).map(|child| child.since);
+                let until = since.zip(timeout).map(|(since, timeout)| since.after(timeout));
                 self.timers.extend(until.map(|until| (until, slot)));
                 match self.recorded.child_end(id) {
-                    Some(ended) => self.ready.push_back((slot, child_given(ended.clone()), ended.at)),
+                    Some(ended) => self.child_ended(slot, ended.clone()),
                     None => self.watch(slot, Watch::Task(self.activation.child(id, None)), false),
                 }
             }
@@ -319,31 +265,22 @@ impl Driver {
 
     /// An operation is recorded: its wait begins.
     pub(super) fn recorded_now(&mut self, slot: usize) {
-        let (id, until, open) = {
-            let shared = self.activation.shared();
-            let operation = &shared.operations[slot];
-            let until = match (self.recorded.detail(&operation.id), &operation.request) {
-                (Some(Made::Sleep { until }), _) => Some(until),
-                (Some(Made::Signal { until }), _) => until,
-                (_, Request::Sleep(duration)) => Some(operation.made_at.after(*duration)),
-                (_, Request::Signal { timeout, .. }) => timeout.map(|timeout| operation.made_at.after(timeout)),
-                _ => None,
-            };
-            (operation.id.clone(), until, shared.open.contains(&slot))
+        let (kind, until) = {
+            let mut shared = self.activation.shared();
+            if !shared.open.contains(&slot) {
+                return;
+            }
+            let operation = &mut shared.operations[slot];
+            match self.recorded.detail(&operation.id) {
+                Some(Made::Sleep { until }) => operation.until = Some(until),
+                Some(Made::Signal { until }) => operation.until = until,
+                _ => {}
+            }
+            (operation.id.kind, operation.until)
         };
-        if !open {
-            return;
-        }
         self.timers.extend(until.map(|until| (until, slot)));
-        if id.kind == OperationKind::Signal {
+        if kind == OperationKind::Signal {
             self.watch_signal(slot);
-        }
-    }
-
-    pub(super) fn watch_signal(&mut self, slot: usize) {
-        let name = self.activation.shared().operations[slot].signal_name();
-        if let Some(name) = name {
-            self.watch(slot, Watch::Signal(self.activation.task.execution, name), false);
         }
     }
 }

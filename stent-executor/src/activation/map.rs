@@ -10,7 +10,7 @@ use stent_core::backend::Watch;
 use stent_core::journal::EntryBody;
 use stent_core::limits;
 use stent_core::name::FunctionName;
-use stent_core::operation::{OperationId, OperationKind};
+use stent_core::operation::OperationId;
 use stent_core::outcome::OperationOutcome;
 use stent_core::retry::ErrorClass;
 use stent_core::task::{MapItem, NewChild, NewTask};
@@ -20,7 +20,7 @@ use super::Stop;
 use super::journal::Divergence;
 use super::operation::{Answer, Ask, Request};
 use super::queue::Receipt;
-use super::results::{cancelled, completed, ended, not_ended, result, watch_key};
+use super::results::{first_failure, have_ended, not_ended, results, watch_key};
 use super::turn::{Driver, Happening};
 
 /// Chunks in flight (C-M2).
@@ -306,7 +306,7 @@ impl Driver {
         match map.stage {
             Stage::Restoring(..) => {
                 let all = usize::try_from(map.chunk.min(to_restore(map.stage))).is_ok_and(|count| items.len() == count);
-                let results = ended(&items).filter(|_| all).ok_or_else(|| not_ended(&map.id))?;
+                let results = results(&items).filter(|_| all).ok_or_else(|| not_ended(&map.id))?;
                 self.ask(slot, Ask::Absorb { first, results });
             }
             Stage::Looking => {
@@ -314,17 +314,15 @@ impl Driver {
                 map.stage = Stage::Comparing;
             }
             Stage::Running => {
-                let failed = items.iter().filter(|item| item.ended.as_ref().is_some_and(|ended| !completed(ended)));
-                let failed = failed.min_by_key(|item| (item.ended.as_ref().map(|ended| ended.at), item.index));
-                if let Some(failed) = failed.filter(|_| !map.settled) {
-                    let failure = result(failed).and_then(Result::err).unwrap_or_else(cancelled);
-                    self.end_map(slot, failure.of_item(failed.index));
+                if let Some(failure) = first_failure(&items).filter(|_| !map.settled) {
+                    self.end_map(slot, failure);
                     return Ok(());
                 }
                 let Some(chunk) = map.open.iter_mut().find(|chunk| chunk.first == first) else { return Ok(()) };
                 let all = usize::try_from(chunk.past - chunk.first).is_ok_and(|count| items.len() == count);
-                match ended(&items).filter(|_| all) {
+                match results(&items).filter(|_| all) {
                     Some(results) => chunk.results = Some(results),
+                    None if have_ended(&items) => {}
                     None => self.watch_chunk(slot, first, false),
                 }
             }
@@ -333,18 +331,10 @@ impl Driver {
         Ok(())
     }
 
-    /// Ends a map with a failure (C-M3).
+    /// Ends a map with a failure, and its open items with it (C-M3): a resume from before the turn that the failure opens takes them up again (C-Y3).
     fn end_map(&mut self, slot: usize, failure: Failure) {
-        self.own_outcome(slot, OperationOutcome::Failed(failure));
+        self.end_early(slot, OperationOutcome::Failed(failure));
         self.maps.remove(&slot);
-    }
-
-    /// Cancels the open items of a map that has failed, as of the turn that was given its failure: a resume from before that turn takes
-    /// them up again (C-Y3).
-    pub(super) fn abandon_items(&mut self, slot: usize) {
-        if self.activation.shared().operations[slot].id.kind == OperationKind::Map {
-            self.abandon(slot);
-        }
     }
 }
 

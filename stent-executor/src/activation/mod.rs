@@ -15,8 +15,10 @@ mod programs;
 mod queue;
 mod reopened;
 mod replay;
+mod reserve;
 mod residence;
 mod results;
+mod signals;
 mod suspend;
 mod turn;
 mod work;
@@ -25,12 +27,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use stent_core::claim::ClaimedTask;
-use stent_core::commit::Reserved;
 use stent_core::error::BackendError;
-use stent_core::memo::MemoMode;
 use stent_core::operation::OperationId;
 use stent_core::retry::ErrorClass;
-use stent_core::task::{End, Resume};
+use stent_core::task::End;
 use stent_core::{Failure, Fingerprint, Payload, TaskId};
 use tokio::sync::watch;
 
@@ -105,11 +105,11 @@ pub(crate) async fn run(engine: Arc<Engine>, task: ClaimedTask, slot: Slot, drai
         return Left::End(End::Released { until: None, reason: Some(format!("no function {} here", task.function)) });
     };
     let (claim, started) = (task.claim, task.journal_started_at);
-    match reserve(&engine, &task).await {
-        Ok(None) => {}
-        Ok(Some(left)) => return left,
+    let slot = match reserve::reserve(&engine, &task, &known, slot, draining.clone()).await {
+        Ok(Ok(slot)) => slot,
+        Ok(Err(left)) => return left,
         Err(error) => return given_back(&engine, &error),
-    }
+    };
     let activation = Arc::new(Activation {
         engine: Arc::clone(&engine),
         task,
@@ -147,28 +147,6 @@ pub(crate) async fn run(engine: Arc<Engine>, task: ClaimedTask, slot: Slot, drai
 fn given_back(engine: &Engine, error: &BackendError) -> Left {
     let until = engine.clock.now().after(Duration::from_secs(1));
     Left::End(End::Released { until: Some(until), reason: Some(error.to_string()) })
-}
-
-/// Reserves the key of an idempotent task: one task runs for it, and the others wait for its result (C-K2). `None` if this one may run.
-async fn reserve(engine: &Engine, task: &ClaimedTask) -> Result<Option<Left>, BackendError> {
-    let Some(memo) = task.memo.filter(|memo| memo.mode == MemoMode::Idempotent) else { return Ok(None) };
-    let reserved = engine.patiently(|| engine.backend.reserve(engine.clock.now(), task.claim, memo.key)).await?;
-    let left = match reserved {
-        Reserved::Yours => return Ok(None),
-        Reserved::ClaimLost => Left::Lost,
-        Reserved::Value(output) => Left::End(End::Completed { output, variables: Vec::new(), notes: Vec::new() }),
-        Reserved::Held { is_ancestor: true, by } => {
-            let text = format!("its key is held by {by}, which waits for it");
-            let failure = Failure::new(ErrorClass::invalid_call(), text);
-            Left::End(End::Failed { failure, dead_letter: true, resume: Resume::Restart })
-        }
-        // A release uses up no attempt, which a suspension without a journal would at the next claim.
-        Reserved::Held { by, .. } => Left::End(End::Released {
-            until: Some(engine.clock.now().after(engine.settings.held_retry)),
-            reason: Some(format!("its key is held by {by}")),
-        }),
-    };
-    Ok(Some(left))
 }
 
 impl Engine {

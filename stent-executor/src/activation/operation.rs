@@ -11,6 +11,7 @@ use stent_core::failure::GivenBy;
 use stent_core::name::SignalName;
 use stent_core::operation::{OperationId, OperationKey, OperationKind};
 use stent_core::outcome::OperationOutcome;
+use stent_core::retry::ErrorClass;
 use stent_core::task::NewTask;
 use stent_core::variable::VariableChange;
 use stent_core::{Failure, Payload, Timestamp};
@@ -92,11 +93,13 @@ pub(crate) struct Operation {
     pub(crate) id: OperationId,
     /// When its future was created, among all of the activation: equals are numbered in this order (C-R2).
     pub(crate) created: u64,
-    /// The time of its turn, from which its timeout counts: the same in every replay.
-    pub(crate) made_at: Timestamp,
+    /// When a sleep ends, or the timeout of a wait passes; known once it is recorded.
+    pub(crate) until: Option<Timestamp>,
     pub(crate) request: Request,
     pub(crate) phase: Phase,
     pub(crate) given: Option<Given>,
+    /// Its outcome was that its bound passed, not what its child came to.
+    pub(crate) has_elapsed: bool,
     /// Whom to wake when something is given to it or asked of it.
     pub(crate) waker: Option<Waker>,
     /// It is behind a combinator with wakers of its own, which polls what was woken, in the order of the wakes: `FuturesUnordered`.
@@ -231,10 +234,11 @@ impl Shared {
         self.operations.push(Operation {
             id: OperationId { turn: self.turn, kind, name, key, number: 0 },
             created,
-            made_at: self.now,
+            until: None,
             request,
             phase: Phase::Outstanding,
             given: None,
+            has_elapsed: false,
             waker: None,
             is_queued: false,
             draws: 0,
@@ -255,6 +259,12 @@ impl Shared {
         self.turn += 1;
         self.now = self.now.max(at);
         self.draws = 0;
+        let operation = &mut self.operations[slot];
+        if matches!((&given, &operation.request), (Given::Elapsed, Request::Call { .. })) {
+            let text = format!("{} did not end within its timeout", operation.id.name);
+            given = Given::Failed(Failure::new(ErrorClass::elapsed(), text));
+            operation.has_elapsed = true;
+        }
         if let Given::Failed(failure) = &mut given {
             failure.give(GivenBy { slot, turn: self.turn });
         }

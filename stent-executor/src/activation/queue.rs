@@ -22,6 +22,8 @@ pub(crate) enum Receipt {
     Outcome(usize),
     /// One `order` entry fewer is uncommitted.
     Order,
+    /// A call's child exists, and may have been born completed.
+    Born(usize),
     /// The children of a map's chunk exist; by slot and first index.
     Chunk(usize, u32),
 }
@@ -181,7 +183,7 @@ impl Queue {
         self.orders -= receipts.iter().filter(|receipt| **receipt == Receipt::Order).count();
     }
 
-    /// Notes that a take came back; a value that was taken has its place in the stream.
+    /// Notes that a take came back; an outcome has its place in the stream.
     pub(crate) fn take_came_back(&mut self, taken: bool) {
         self.in_flight = false;
         self.next_seq += u32::from(taken);

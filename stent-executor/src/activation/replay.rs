@@ -167,8 +167,9 @@ impl Driver {
             }
             return Ok((slot, outcome.into(), at));
         }
-        if let Some(ended) = self.recorded.child_end(&id) {
-            return Ok((slot, child_given(ended.clone()), ended.at));
+        let ended = self.recorded.child_end(&id).cloned();
+        if let Some((given, at)) = ended.and_then(|ended| Some((child_given(ended.outcome)?, ended.at))) {
+            return Ok((slot, given, at));
         }
         if let Some(stent_core::journal::Made::Sleep { until }) = self.recorded.detail(&id) {
             return Ok((slot, Given::Done, until));

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use stent_core::limits;
 use stent_core::operation::{OperationId, OperationKind};
 use stent_core::outcome::{Ended, Outcome};
-use stent_core::retry::ErrorClass;
 use stent_core::task::MapItem;
 use stent_core::{Failure, Payload};
 
@@ -33,7 +32,7 @@ impl Driver {
             let read = engine.patiently(|| engine.backend.map_items(parent, generation, id, first..past));
             let items = self.work.meanwhile(read).await?;
             let all = usize::try_from(past - first).is_ok_and(|count| items.len() == count);
-            let results = ended(&items).filter(|_| all).ok_or_else(|| not_ended(id))?;
+            let results = results(&items).filter(|_| all).ok_or_else(|| not_ended(id))?;
             asks.push(Ask::Absorb { first, results });
             first = past;
         }
@@ -45,26 +44,29 @@ pub(super) fn watch_key(slot: usize, first: u32, chunk: u32) -> usize {
     slot * 2 + usize::from((first / chunk.max(1)) % 2 == 1)
 }
 
-pub(super) fn completed(ended: &Ended) -> bool {
-    matches!(ended.outcome, Outcome::Completed(_))
-}
-
-pub(super) fn cancelled() -> Failure {
-    Failure::new(ErrorClass::cancelled(), "the item was cancelled")
-}
-
-/// The results of items, if all have ended.
-pub(super) fn ended(items: &[MapItem]) -> Option<Vec<Result<Payload, Failure>>> {
+/// The results of items, if all have one: those of an open map are cancelled like [children of calls](super::turn::child_given).
+pub(super) fn results(items: &[MapItem]) -> Option<Vec<Result<Payload, Failure>>> {
+    let result = |item: &MapItem| match &item.ended.as_ref()?.outcome {
+        Outcome::Completed(value) => Some(Ok(value.clone())),
+        Outcome::Failed(failure) => Some(Err(failure.clone().of_item(item.index))),
+        Outcome::TimedOut | Outcome::Cancelled => None,
+    };
     items.iter().map(result).collect()
 }
 
-pub(super) fn result(item: &MapItem) -> Option<Result<Payload, Failure>> {
-    let ended = item.ended.as_ref()?;
-    Some(match &ended.outcome {
-        Outcome::Completed(value) => Ok(value.clone()),
-        Outcome::Failed(failure) => Err(failure.clone().of_item(item.index)),
-        Outcome::TimedOut | Outcome::Cancelled => Err(cancelled().of_item(item.index)),
-    })
+/// True if all items have ended.
+pub(super) fn have_ended(items: &[MapItem]) -> bool {
+    items.iter().all(|item| item.ended.is_some())
+}
+
+/// The failure of the item that failed first.
+pub(super) fn first_failure(items: &[MapItem]) -> Option<Failure> {
+    let failed = items.iter().filter_map(|item| match item.ended.as_ref()? {
+        Ended { outcome: Outcome::Failed(failure), at } => Some((*at, item.index, failure)),
+        _ => None,
+    });
+    let (_, index, failure) = failed.min_by_key(|(at, index, _)| (*at, *index))?;
+    Some(failure.clone().of_item(index))
 }
 
 pub(super) fn not_ended(id: &OperationId) -> Stop {

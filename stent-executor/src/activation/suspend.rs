@@ -63,6 +63,7 @@ impl Driver {
             && self.own.is_empty()
             && self.ready.is_empty()
             && self.signalled.is_empty()
+            && self.overdue.is_empty()
             && !self.taking
             && !self.driving
             && self.maps_rest()
@@ -136,7 +137,7 @@ impl Driver {
 }
 
 /// Ready when the worker drains; never if it has gone, since then the claim ends this.
-async fn drained(draining: &mut watch::Receiver<bool>) {
+pub(super) async fn drained(draining: &mut watch::Receiver<bool>) {
     if draining.wait_for(|draining| *draining).await.is_err() {
         std::future::pending().await
     }

@@ -12,7 +12,7 @@ use stent_core::operation::{OperationId, OperationKind};
 use stent_core::outcome::{Ended, OperationOutcome, Outcome};
 use stent_core::retry::ErrorClass;
 use stent_core::task::{MapItem, NewChild, NewTask};
-use stent_core::{Failure, Payload, Timestamp};
+use stent_core::{Failure, Timestamp};
 use tokio::sync::watch;
 
 use super::journal::Recorded;
@@ -39,7 +39,7 @@ pub(super) struct Own {
 #[derive(Debug)]
 pub(super) enum Happening {
     Written(Written),
-    Taken(usize, Timestamp, Result<Option<Payload>, Stop>),
+    Taken(usize, Timestamp, Result<Option<OperationOutcome>, Stop>),
     ChildEnded(usize, Result<Option<Ended>, BackendError>),
     MapItems(usize, u32, Result<Vec<MapItem>, BackendError>),
     Read(usize, Result<OperationOutcome, BackendError>),
@@ -67,6 +67,8 @@ pub(super) struct Driver {
     pub(super) slots: HashMap<OperationId, usize>,
     pub(super) queue: Queue,
     pub(super) own: VecDeque<Own>,
+    /// Calls and maps that ended before their children did, in a write that was not sent yet.
+    pub(super) ended_early: Vec<usize>,
     /// Outcomes that live elsewhere and have come, in the order of their coming.
     pub(super) ready: VecDeque<(usize, Given, Timestamp)>,
     pub(super) to_start: VecDeque<usize>,
@@ -77,8 +79,8 @@ pub(super) struct Driver {
     /// Waits for signals whose slots were seen to hold a value.
     pub(super) signalled: VecDeque<usize>,
     pub(super) taking: bool,
-    /// Waits for signals whose timeout passed while a take was in flight.
-    pub(super) overdue: Vec<usize>,
+    /// Waits for signals whose timeout has passed.
+    pub(super) overdue: VecDeque<usize>,
     pub(super) maps: BTreeMap<usize, MapRun>,
     pub(super) watcher: Watcher,
     pub(super) work: Work,
@@ -103,6 +105,7 @@ impl Driver {
             recorded,
             slots: HashMap::new(),
             own: VecDeque::new(),
+            ended_early: Vec::new(),
             ready: VecDeque::new(),
             to_start: VecDeque::new(),
             to_read: VecDeque::new(),
@@ -110,7 +113,7 @@ impl Driver {
             timers: BTreeSet::new(),
             signalled: VecDeque::new(),
             taking: false,
-            overdue: Vec::new(),
+            overdue: VecDeque::new(),
             maps: BTreeMap::new(),
             watcher: activation.engine.news.watcher(),
             work: Work::default(),
@@ -221,27 +224,33 @@ impl Driver {
     /// Queues the record of an operation, and begins what needs no record.
     fn record(&mut self, slot: usize) {
         let activation = Arc::clone(&self.activation);
+        let now = activation.engine.clock.now();
         let (id, begin) = {
             let mut shared = activation.shared();
+            // What opened the turn may have happened long ago: bounds count from the making (C-T1).
+            let made_at = now.max(shared.now);
             let operation = &mut shared.operations[slot];
-            let (id, made_at) = (operation.id.clone(), operation.made_at);
             let begin = match &mut operation.request {
                 Request::Step => Begin::Start,
                 Request::Read(_) => Begin::Read,
                 Request::Call { task, timeout } => {
                     Begin::Child(task.take(), timeout.map(|timeout| made_at.after(timeout)))
                 }
-                Request::Sleep(duration) => Begin::Made(Made::Sleep { until: made_at.after(*duration) }),
+                Request::Sleep(duration) => {
+                    let until = made_at.after(*duration);
+                    operation.until = Some(until);
+                    Begin::Made(Made::Sleep { until })
+                }
                 Request::Signal { timeout, .. } => {
-                    Begin::Made(Made::Signal { until: timeout.map(|timeout| made_at.after(timeout)) })
+                    operation.until = timeout.map(|timeout| made_at.after(timeout));
+                    Begin::Made(Made::Signal { until: operation.until })
                 }
                 Request::Map { chunk, .. } => Begin::Map { chunk: chunk.unwrap_or(activation.engine.settings.chunk) },
                 Request::Dispatch(execution) => Begin::Dispatch(execution.take()),
                 Request::Patch => Begin::Patch,
             };
-            (id, begin)
+            (operation.id.clone(), begin)
         };
-        let now = activation.engine.clock.now();
         match begin {
             Begin::Start if id.number > 0 && id.kind == OperationKind::Step => self.ambiguous(slot, &id),
             Begin::Start => self.to_start.push_back(slot),
@@ -250,9 +259,13 @@ impl Driver {
                 let Some(task) = task else { return };
                 let child =
                     NewChild { id: activation.child(&id, None), operation: id, index: None, task: *task, born: None };
-                self.watch(slot, Watch::Task(child.id), child.task.memo.is_none());
                 self.timers.extend(until.map(|until| (until, slot)));
-                self.queue.child(child, None);
+                // One that may be born completed is looked at once it is written.
+                let may_be_born = child.task.memo.is_some();
+                if !may_be_born {
+                    self.watch(slot, Watch::Task(child.id), true);
+                }
+                self.queue.child(child, may_be_born.then_some(Receipt::Born(slot)));
             }
             Begin::Made(made) => {
                 self.queue.entry(id.turn, now, EntryBody::Made(id, made), Some(Receipt::Recorded(slot)));
@@ -297,14 +310,26 @@ impl Driver {
         self.own.push_back(Own { slot, outcome, at, committed });
     }
 
-    /// Queues the cancellation of an operation's open children (C-R9): as of the turn that dropped it, or of the one that its own outcome opens.
-    pub(super) fn abandon(&mut self, slot: usize) {
-        let (turn, id) = {
-            let shared = self.activation.shared();
-            (shared.turn, shared.operations[slot].id.clone())
-        };
-        let ahead = self.own.iter().position(|own| own.slot == slot).map_or(0, |at| at + 1);
-        let turn = turn.saturating_add(u32::try_from(ahead).unwrap_or(u32::MAX));
+    /// Ends a call or a map before its children have ended; those are cancelled in the same write.
+    pub(super) fn end_early(&mut self, slot: usize, outcome: OperationOutcome) {
+        self.own_outcome(slot, outcome);
+        self.ended_early.push(slot);
+    }
+
+    /// Queues the cancellation of what operations that ended early left open: as of the turns that their outcomes open. Not before the write that bears
+    /// these: until then a signal that is taken may come before them.
+    pub(super) fn abandon_ended_early(&mut self) {
+        for slot in std::mem::take(&mut self.ended_early) {
+            // One that was dropped meanwhile was abandoned as of that turn.
+            let Some(ahead) = self.own.iter().position(|own| own.slot == slot) else { continue };
+            let turn = self.turn().saturating_add(u32::try_from(ahead).unwrap_or(u32::MAX)).saturating_add(1);
+            self.abandon(slot, turn);
+        }
+    }
+
+    /// Queues the cancellation of an operation's open children, as of this turn (C-R9).
+    pub(super) fn abandon(&mut self, slot: usize, turn: u32) {
+        let id = self.activation.shared().operations[slot].id.clone();
         let children = match id.kind {
             OperationKind::Call => AbandonedChildren::Child(self.activation.child(&id, None)),
             OperationKind::Map => AbandonedChildren::Map(id),
@@ -324,13 +349,12 @@ impl Driver {
     }
 }
 
-/// A child's end, as it is given to its parent.
-pub(super) fn child_given(ended: Ended) -> Given {
-    match ended.outcome {
-        Outcome::Completed(value) => Given::Value(value),
-        Outcome::Failed(failure) => Given::Failed(failure),
-        Outcome::TimedOut | Outcome::Cancelled => {
-            Given::Failed(Failure::new(ErrorClass::cancelled(), "the child was cancelled"))
-        }
+/// A child's end, as it is given to its parent. A child that is awaited is cancelled together with its parent, which is told so by its claim, or by
+/// a turn that the parent is about to repeat: in neither case is it given anything (C-X1).
+pub(super) fn child_given(outcome: Outcome) -> Option<Given> {
+    match outcome {
+        Outcome::Completed(value) => Some(Given::Value(value)),
+        Outcome::Failed(failure) => Some(Given::Failed(failure)),
+        Outcome::TimedOut | Outcome::Cancelled => None,
     }
 }

@@ -107,10 +107,7 @@ impl<F: DurableFunction> Future for CallOperation<F> {
                 codec::decode(&*this.pending.activation().engine.codec, &value).map_err(|error| codec::corrupt(&error))
             }
             Given::Failed(failure) => Err(failure),
-            Given::Elapsed | Given::Done | Given::Absorb(_) => {
-                let text = format!("{} did not end within its timeout", F::definition().name);
-                Err(Failure::new(ErrorClass::elapsed(), text))
-            }
+            Given::Elapsed | Given::Done | Given::Absorb(_) => Err(invalid("the outcome is not that of a call")),
         })
     }
 }

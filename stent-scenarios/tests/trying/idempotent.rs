@@ -76,6 +76,24 @@ async fn an_idempotent_function_runs_once_for_all_callers(bench: Bench) {
     assert_eq!(bench.ledger.all(), ["once owner"]);
 }
 
+/// C-K2: who waits for a key asks again as soon as it is free: without time passing, and without a place meanwhile.
+async fn who_waits_for_a_key_asks_again_on_a_hint(bench: Bench) {
+    let functions = || functions![once];
+    let one = bench.process(functions()).await.work(&bench, |worker| worker.concurrency(1).lease("1h")).await;
+    let owner = one.stent.dispatch(once("owner".into(), false)).await.unwrap();
+    bench.sees("it runs", || bench.ledger.count("once owner") == 1).await;
+    let other = bench.process(functions()).await.work(&bench, |worker| worker.concurrency(1).lease("1h")).await;
+    let callers = ["a", "b"].map(|caller| once(caller.into(), false));
+    let callers = other.stent.dispatch_all(callers).await.unwrap();
+    let asked = || other.plan.calls().iter().filter(|call| **call == "reserve").count();
+    bench.sees("both have asked for the key", || asked() == 2).await;
+    bench.gates.open("owner");
+    for caller in [&owner].into_iter().chain(&callers) {
+        assert_eq!(soon("the result", caller.result()).await.unwrap(), "owner");
+    }
+    assert_eq!(bench.ledger.all(), ["once owner"]);
+}
+
 /// C-K2: an owner that fails, is cancelled or times out stores nothing, and one of the waiting runs.
 async fn an_owner_that_ends_without_a_result_gives_the_key_up(bench: Bench) {
     for how in [ExecutionState::Failed, ExecutionState::Cancelled, ExecutionState::TimedOut] {
@@ -169,6 +187,7 @@ async fn items_of_a_map_share_too(bench: Bench) {
 }
 
 on_every_backend![
+    who_waits_for_a_key_asks_again_on_a_hint,
     an_idempotent_function_runs_once_for_all_callers,
     an_owner_that_ends_without_a_result_gives_the_key_up,
     an_owner_whose_worker_is_lost_keeps_its_key,

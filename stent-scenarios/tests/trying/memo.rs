@@ -57,6 +57,16 @@ async fn a_cached_result_lasts_its_time(bench: Bench) {
     assert_eq!(soon("the result", other.result()).await.unwrap(), 8);
 }
 
+/// C-K1, C-Q5: a shared result that is known is given at once, and not at the next look.
+async fn a_hit_is_given_without_time_passing(bench: Bench) {
+    let process = working(&bench, functions![asks, hourly, lasting]).await;
+    for _ in 0..30 {
+        let execution = process.stent.dispatch(asks()).await.unwrap();
+        assert_eq!(soon("the result", execution.result()).await.unwrap(), (7, 7));
+    }
+    assert_eq!(bench.ledger.all().len(), 2);
+}
+
 mod of_one_kind {
     //! A function, by name and form of its input.
     use super::*;
@@ -246,6 +256,7 @@ async fn one_execution_bears_a_dedup_key(bench: Bench) {
 }
 
 on_every_backend![
+    a_hit_is_given_without_time_passing,
     a_cached_result_lasts_its_time,
     the_key_is_name_version_and_canonical_input,
     a_key_of_its_own_replaces_the_input_alone,

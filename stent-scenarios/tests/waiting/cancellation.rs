@@ -306,7 +306,38 @@ async fn every_time_is_the_clocks(bench: Bench) {
     drop(worker);
 }
 
+/// Handles whatever becomes of its child.
+#[durable]
+async fn handles(ctx: Ctx, over_a_map: bool) -> Result<String> {
+    let ended = if over_a_map {
+        ctx.map(["child".to_owned()].map(hold)).await.map(drop)
+    } else {
+        ctx.call(hold("child".into())).await.map(drop)
+    };
+    let ledger = ctx.resource::<Ledger>()?;
+    ledger.note(format!("handled {ended:?}"));
+    ctx.step("compensate", async || Ok::<_, Failure>(ledger.note("compensated"))).await?;
+    Ok("handled".into())
+}
+
+/// C-X1: a caller that has not heard of the cancel is not given that of its child, which it could handle.
+async fn a_caller_does_not_handle_the_cancel_of_its_execution(bench: Bench) {
+    for over_a_map in [false, true] {
+        let bench = bench.another();
+        // It looks every second, and hears of the cancel with its next heartbeat.
+        let process = bench.deaf_process(functions![handles, hold]).await.work(&bench, |worker| worker).await;
+        let execution = process.stent.dispatch(handles(over_a_map)).await.unwrap();
+        bench.pass(SECOND).await;
+        client(&bench).await.cancel(execution.id()).await.unwrap();
+        bench.pass(20 * SECOND).await;
+        left(&bench, "child").await;
+        assert_eq!(execution.status().await.unwrap(), ExecutionState::Cancelled);
+        assert_eq!(bench.ledger.all(), ["child began", "child left"]);
+    }
+}
+
 on_every_backend![
+    a_caller_does_not_handle_the_cancel_of_its_execution,
     a_cancel_drops_running_code,
     without_hints_a_heartbeat_tells_of_it,
     a_cancel_reaches_everything_below,

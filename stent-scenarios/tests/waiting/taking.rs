@@ -255,7 +255,66 @@ async fn a_value_is_given_after_all_earlier_outcomes(bench: Bench) {
     assert_eq!(expected, ["child", "signal 1"]);
 }
 
+/// C-S4: a value that was sent in time is given, though nobody looked in time; also to the second of two waits.
+async fn a_value_sent_in_time_is_given_however_late(bench: Bench) {
+    let first = bench.process(functions![impatient]).await.work(&bench, |worker| worker).await;
+    let id = first.stent.dispatch(impatient(30 * SECOND)).await.unwrap().id();
+    let client = client(&bench).await;
+    suspended(&bench, &client.execution::<()>(id)).await;
+    first.die(&bench).await;
+    send(&client.execution::<()>(id), [1]).await;
+    bench.leap(60 * SECOND).await;
+    let second = bench.process(functions![impatient]).await.work(&bench, |worker| worker).await;
+    bench.pass(SECOND).await;
+    let execution = second.stent.execution::<(Option<u32>, u32)>(id);
+    send(&execution, [2]).await;
+    assert_eq!(bench.until("the result", execution.result()).await.unwrap(), (Some(1), 2));
+}
+
+/// C-S4: a value that was sent too late is the next wait's, though nobody gave the timeout before.
+async fn a_value_sent_too_late_is_the_next_waits(bench: Bench) {
+    for _ in 0..5 {
+        let bench = bench.another();
+        let first = bench.process(functions![impatient]).await.work(&bench, |worker| worker).await;
+        let id = first.stent.dispatch(impatient(5 * SECOND)).await.unwrap().id();
+        bench.pass(SECOND).await;
+        first.die(&bench).await;
+        bench.leap(60 * SECOND).await;
+        send(&client(&bench).await.execution::<()>(id), [7]).await;
+        let second = bench.process(functions![impatient]).await.work(&bench, |worker| worker).await;
+        let execution = second.stent.execution::<(Option<u32>, u32)>(id);
+        assert_eq!(bench.until("the result", execution.result()).await.unwrap(), (None, 7));
+    }
+}
+
+/// C-S2, C-S4: of two waits for one name the older one gets the value, and the younger one ends in its time.
+async fn a_wait_that_ends_takes_nothing_from_an_older_one(bench: Bench) {
+    #[durable]
+    async fn both(ctx: Ctx) -> Result<(u32, Option<u32>)> {
+        let (older, younger) = (ctx.signal("go"), ctx.signal("go").timeout("30s"));
+        let (older, younger) = join!(older, younger);
+        Ok((older?, younger?))
+    }
+    for looks_in_time in [true, false] {
+        let bench = bench.another();
+        let first = bench.process(functions![both]).await.work(&bench, |worker| worker).await;
+        let id = first.stent.dispatch(both()).await.unwrap().id();
+        suspended(&bench, &first.stent.execution::<()>(id)).await;
+        if !looks_in_time {
+            first.die(&bench).await;
+        }
+        send(&client(&bench).await.execution::<()>(id), [1]).await;
+        bench.leap(60 * SECOND).await;
+        let second = bench.process(functions![both]).await.work(&bench, |worker| worker).await;
+        let execution = second.stent.execution::<(u32, Option<u32>)>(id);
+        assert_eq!(bench.until("the result", execution.result()).await.unwrap(), (1, None), "{looks_in_time}");
+    }
+}
+
 on_every_backend![
+    a_value_sent_in_time_is_given_however_late,
+    a_value_sent_too_late_is_the_next_waits,
+    a_wait_that_ends_takes_nothing_from_an_older_one,
     a_value_sent_while_another_is_taken_replaces_it_or_follows,
     of_several_names_the_one_that_comes_first_is_taken,
     a_wait_that_was_dropped_takes_nothing,

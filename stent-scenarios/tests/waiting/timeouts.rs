@@ -9,9 +9,11 @@ use stent_core::time::DurationTextError;
 use stent_executor::prelude::*;
 use stent_scenarios::{Bench, Ledger, on_every_backend, soon};
 
-use crate::scene::{ExecutionError, hold, left, presence, runs, sleeps, states, suspended, tasks};
+use crate::scene::{ExecutionError, class, hold, left, presence, runs, sleeps, states, suspended, tasks};
 
 const MICROSECOND: Duration = Duration::from_micros(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A bound as a test gives it: nothing, a duration, or a text.
@@ -217,7 +219,61 @@ async fn a_call_that_has_elapsed_elapses_in_every_replay(bench: Bench) {
     assert_eq!(bench.ledger.count("first ended"), 0);
 }
 
+/// C-T1: bounds count from the making, however late the turn that makes comes.
+async fn a_late_turn_shortens_no_bound(bench: Bench) {
+    #[durable]
+    async fn late(ctx: Ctx) -> Result<(String, Option<u32>)> {
+        ctx.sleep("1m").await?;
+        let called = ctx.call(hold("child".into())).timeout("10m").await?;
+        let signalled = ctx.signal("go").timeout("10m").await?;
+        Ok((called, signalled))
+    }
+    let functions = || functions![late, hold];
+    let first = bench.process(functions()).await.work(&bench, |worker| worker).await;
+    let id = first.stent.dispatch(late()).await.unwrap().id();
+    suspended(&bench, &first.stent.execution::<()>(id)).await;
+    first.die(&bench).await;
+    // Nobody is there for an hour.
+    bench.leap(HOUR).await;
+    let second = bench.process(functions()).await.work(&bench, |worker| worker).await;
+    bench.pass(MINUTE).await;
+    bench.gates.open("child");
+    bench.pass(9 * MINUTE).await;
+    let execution = second.stent.execution::<(String, Option<u32>)>(id);
+    execution.signal("go", &7).await.unwrap();
+    assert_eq!(bench.until("the result", execution.result()).await.unwrap(), ("child".to_owned(), Some(7)));
+}
+
+/// C-T1, C-Y5: a call that has elapsed is asked again when it is redriven, with its whole bound.
+async fn a_redrive_gives_a_call_its_bound_anew(bench: Bench) {
+    #[durable(retry(max_attempts = 1))]
+    async fn bounded(ctx: Ctx) -> Result<String> {
+        ctx.call(hold("child".into())).timeout("1h").await
+    }
+    let functions = || functions![bounded, hold];
+    let process = bench.process(functions()).await.work(&bench, |worker| worker.lease("5m")).await;
+    let execution = process.stent.dispatch(bounded()).await.unwrap();
+    for _ in 0..2 {
+        let begun = bench.now();
+        assert_eq!(class(bench.until("the end", execution.result()).await), ErrorClass::ELAPSED);
+        assert_eq!(bench.now(), begun.after(HOUR));
+        execution.redrive().await.unwrap();
+    }
+    assert!(bench.dead_letters().await.is_empty());
+    // Over a crash it counts from the redrive, too.
+    bench.pass(30 * MINUTE).await;
+    process.die(&bench).await;
+    let second = bench.process(functions()).await.work(&bench, |worker| worker.lease("5m")).await;
+    bench.pass(29 * MINUTE).await;
+    let execution = second.stent.execution::<String>(execution.id());
+    bench.gates.open("child");
+    assert_eq!(bench.until("the result", execution.result()).await.unwrap(), "child");
+    assert_eq!(states(&second.stent, execution.id()).await, [TaskState::Completed; 2], "the child is the same");
+}
+
 on_every_backend![
+    a_late_turn_shortens_no_bound,
+    a_redrive_gives_a_call_its_bound_anew,
     a_wait_without_a_bound_outlasts_any_time,
     a_positive_bound_is_a_bound_and_leaves_the_execution_as_it_is,
     a_wait_that_is_over_in_time_gives_the_result,

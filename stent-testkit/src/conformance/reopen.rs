@@ -17,6 +17,7 @@ use super::builders::{
     failed, fingerprint, has, has_limited, items, map, payload, request, retried, secs, send, signal_name, signal_wait,
     sleeping, turn, variable, waiting, worker,
 };
+use super::scenes::took;
 use super::store::{Checked, Fixture};
 
 /// C-Q2 Accepted dispatches are there, pending, scheduled or born, with their dedup keys.
@@ -136,7 +137,7 @@ pub(super) async fn signals_survive(mut s: Fixture) -> Checked {
     assert_eq!(s.send(at(1), &signal).await?, Sent::Stored { overwrote: false }, "a repeat answers as the first did");
     let write = turn(root.claim).note(0, 0, "waits").take(1, 0, signal_wait(0, "go"));
     let answer = s.write_one(at(1), write).await?;
-    assert_eq!(answer, stent_core::commit::TurnCommit::Applied { taken: Some(payload("first")) });
+    assert_eq!(answer, took("first"));
     Ok(())
 }
 

@@ -1,17 +1,18 @@
 //! Resuming: a journal is cut before the turn that was given a failure, and what failed is reopened.
 
+use stent_core::TaskId;
 use stent_core::commit::TurnCommit;
 use stent_core::journal::{EntryBody, Made};
 use stent_core::operation::OperationId;
 use stent_core::outcome::OperationOutcome;
-use stent_core::task::TaskState;
+use stent_core::task::{Resume, ResumePoint, TaskState};
 
 use super::acts::Acts;
 use super::builders::{
     TurnWith, at, call, child, completed, execution, failed, passed_on, retried, retried_at, sleep, step, turn,
 };
 use super::scenes::{Scenes, at_the_end, before_child, before_turn, broke, gave, only, told};
-use super::store::{Checked, Fixture};
+use super::store::{Checked, Fixture, Trouble};
 
 /// C-Y3 `order` entries that opened the point's turn or a later one go, outcomes written after such turns become written after the turn before.
 pub(super) async fn a_journal_is_cut_at_the_points_turn(s: Fixture) -> Checked {
@@ -155,6 +156,31 @@ pub(super) async fn what_the_failure_cancelled_is_reopened(s: Fixture) -> Checke
     let again = s.take_of(at(5), "h").await?;
     assert_eq!((again.claim.task, again.is_fresh, again.attempt), (h, false, 1), "C-Y3: with its journal");
     assert_eq!(s.journal(h).await?.entries.len(), 1);
+    Ok(())
+}
+
+/// C-T1 C-Y3 A call that has elapsed is taken up again with its child, from whose reopening on its bound counts; that of others counts on.
+pub(super) async fn the_bound_of_a_reopened_call_begins_anew(s: Fixture) -> Checked {
+    let family = s.family(at(0), &["g", "h"]).await?;
+    let [g, h] = [0, 1].map(|child| family.children[child]);
+    let operation = family.operations[0].clone();
+    let since = async |child: TaskId| -> Result<_, Trouble> {
+        let children = s.journal(family.parent.task).await?.children;
+        Ok(children.into_iter().find(|record| record.id == child).map(|record| record.since))
+    };
+    assert_eq!((since(g).await?, since(h).await?), (Some(at(0)), Some(at(0))), "C-T1: from its making");
+    let elapsed = EntryBody::Outcome(operation.clone(), OperationOutcome::Elapsed);
+    s.note_down(at(5), turn(family.parent).entry(0, 0, elapsed).cancel(1, g)).await?;
+    let point = ResumePoint { turn: Some(1), operation: Some(operation), child: None };
+    s.end(at(6), retried_at(family.parent, at(60), Resume::At(point))).await?;
+    assert_eq!(s.state(g).await?, TaskState::Pending, "C-Y3");
+    assert!(s.journal(family.parent.task).await?.entries.is_empty(), "C-Y3: that it elapsed is forgotten");
+    assert_eq!((since(g).await?, since(h).await?), (Some(at(6)), Some(at(0))), "C-T1: from its reopening");
+    let again = s.take_of(at(7), "g").await?.claim;
+    s.end(at(8), failed(again, "Boom")).await?;
+    let parent = s.take_of(at(60), "parent").await?.claim;
+    s.end(at(61), retried_at(parent, at(70), before_child(1, family.operations[0].clone(), g))).await?;
+    assert_eq!(since(g).await?, Some(at(61)), "C-T1: also of one that had failed");
     Ok(())
 }
 

@@ -23,7 +23,7 @@ pub(super) const WRITTEN: TurnCommit = TurnCommit::Applied { taken: None };
 
 /// The answer to a turn that took this value.
 pub(super) fn took(value: &str) -> TurnCommit {
-    TurnCommit::Applied { taken: Some(payload(value)) }
+    TurnCommit::Applied { taken: Some(OperationOutcome::Completed(payload(value))) }
 }
 
 /// A request for tasks of this function alone.
@@ -210,7 +210,11 @@ pub(super) trait Scenes: Acts {
         name: &str,
     ) -> Result<Option<Payload>, Trouble> {
         match self.write_one(now, turn(claim).take(seq, 0, signal_wait(0, name))).await? {
-            TurnCommit::Applied { taken } => Ok(taken),
+            TurnCommit::Applied { taken: None } => Ok(None),
+            TurnCommit::Applied { taken: Some(OperationOutcome::Completed(value)) } => Ok(Some(value)),
+            TurnCommit::Applied { taken: Some(other) } => {
+                Err(Trouble::new(format!("a take without a time gave {other:?}")))
+            }
             TurnCommit::ClaimLost => Err(Trouble::new("the claim holds, but its take was answered `ClaimLost`")),
         }
     }

@@ -3,6 +3,7 @@
 use stent_core::commit::{Cancelled, Sent, TurnCommit};
 use stent_core::execution::ExecutionState;
 use stent_core::journal::{EntryBody, Made};
+use stent_core::outcome::OperationOutcome;
 use stent_core::signal::SignalSend;
 use stent_core::{ExecutionId, Payload, SignalId};
 
@@ -16,6 +17,11 @@ use super::store::{Checked, Fixture, Trouble};
 
 const FIRST: Sent = Sent::Stored { overwrote: false };
 const AGAIN: Sent = Sent::Stored { overwrote: true };
+const ELAPSED: TurnCommit = TurnCommit::Applied { taken: Some(OperationOutcome::Elapsed) };
+
+fn elapsed(name: &str) -> EntryBody {
+    EntryBody::Outcome(signal_wait(0, name), OperationOutcome::Elapsed)
+}
 
 /// C-S1 The latest value wins, and the sender learns that it took the place of another.
 pub(super) async fn the_latest_value_wins(s: Fixture) -> Checked {
@@ -195,11 +201,58 @@ pub(super) async fn a_take_from_an_empty_slot_writes_the_rest(s: Fixture) -> Che
     let answer = s.write_one(at(3), write).await?;
     let left = s.take_signal(at(4), task.claim, 2, "a").await?;
     match answer {
-        TurnCommit::Applied { taken: Some(value) } => assert_eq!((value, left), (payload("1"), None), "C-S2"),
+        TurnCommit::Applied { taken: Some(OperationOutcome::Completed(value)) } => {
+            assert_eq!((value, left), (payload("1"), None), "C-S2");
+        }
+        TurnCommit::Applied { taken: Some(other) } => {
+            panic!("C-S2: a value was sent, but the wait ended with {other:?}")
+        }
         TurnCommit::Applied { taken: None } => assert_eq!(left, Some(payload("1")), "C-S2: not taken, so still there"),
         TurnCommit::ClaimLost => panic!("C-Q2: the claim holds"),
     }
     assert_eq!(s.journal(task.claim.task).await?.entries.len(), 2, "C-S2: journaled once");
+    Ok(())
+}
+
+/// C-S4 A value that was sent in time is taken, however late the take; one that was sent later is left for the next wait, and the wait has ended.
+pub(super) async fn a_value_counts_by_when_it_was_sent(s: Fixture) -> Checked {
+    let task = s.start(at(0), execution("f").priority(1)).await?;
+    let _ = s.send(at(5), &send(task.execution, "a", "in time")).await?;
+    let late = turn(task.claim).take_until(0, at(9), at(5));
+    assert_eq!(s.write_one(at(9), late.clone()).await?, took("in time"), "C-S4: it was sent in time");
+    let _ = s.send(at(5).after(TICK), &send(task.execution, "a", "too late")).await?;
+    assert_eq!(s.another().await?.write_one(at(9), late).await?, took("in time"), "C-Q2: a repeat");
+    let ended = turn(task.claim).take_until(1, at(4), at(5));
+    for _ in 0..2 {
+        assert_eq!(s.write_one(at(9), ended.clone()).await?, ELAPSED, "C-S4: whatever the taker's clock says");
+    }
+    let expected = [gave(signal_wait(0, "a"), "in time"), elapsed("a")];
+    assert_eq!(told(&s.journal(task.claim.task).await?), expected.map(|body| (0, body)), "C-S4: journaled once");
+    assert_eq!(s.take_signal(at(10), task.claim, 2, "a").await?, Some(payload("too late")), "C-S4: the next wait's");
+    Ok(())
+}
+
+/// C-S4 A take from an empty slot ends the wait once its time has come, and not before.
+pub(super) async fn a_wait_ends_when_its_time_has_come(s: Fixture) -> Checked {
+    let task = s.start(at(0), execution("f")).await?;
+    let early = turn(task.claim).take_until(0, at(5).before(TICK), at(5));
+    assert_eq!(s.write_one(at(5), early).await?, WRITTEN, "C-S4: it goes on");
+    let due = turn(task.claim).take_until(0, at(5), at(5));
+    assert_eq!(s.write_one(at(5), due.clone()).await?, ELAPSED, "C-S4");
+    let _ = s.send(at(5), &send(task.execution, "a", "1")).await?;
+    assert_eq!(s.another().await?.write_one(at(6), due).await?, ELAPSED, "C-Q2: a repeat takes nothing");
+    assert_eq!(told(&s.journal(task.claim.task).await?), [(0, elapsed("a"))]);
+    assert_eq!(s.take_signal(at(6), task.claim, 1, "a").await?, Some(payload("1")), "C-S4: the next wait's");
+    Ok(())
+}
+
+/// C-S4 C-Q2 Under a claim that was lost no wait ends.
+pub(super) async fn a_lost_claim_ends_no_wait(s: Fixture) -> Checked {
+    let task = s.start(at(0), execution("f")).await?;
+    let _other = s.take_one(at(0).after(LEASE)).await?.claim;
+    let answer = s.write_one(at(11), turn(task.claim).take_until(0, at(11), at(5))).await?;
+    assert_eq!(answer, TurnCommit::ClaimLost);
+    assert!(s.journal(task.claim.task).await?.entries.is_empty(), "C-Q2");
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use stent_core::error::ErrorKind;
 use stent_core::journal::{Abandoned, AbandonedChildren, EntryBody, JournalEntry, LoadedJournal, Take, TurnWrite};
 use stent_core::outcome::OperationOutcome;
 use stent_core::task::{ChildRecord, NewChild};
-use stent_core::{BackendError, Payload, TaskId, Timestamp};
+use stent_core::{BackendError, TaskId, Timestamp};
 
 use super::MemoryBackend;
 use super::store::{CancelledAt, CancelledBy, JournalRow, MadeBy, Tables, TaskRow};
@@ -48,6 +48,7 @@ impl Tables {
             id: child.id,
             operation: made.operation.clone(),
             input: child.call.input.clone(),
+            since: child.reopened_at.unwrap_or(child.created_at),
             ended: child.ended(),
         };
         of_calls.into_iter().map(record).collect()
@@ -71,8 +72,8 @@ impl Tables {
         commits
     }
 
-    /// Writes one turn whose claim holds; answers with the signal's value that it took. All of it but the variables may be done twice without harm.
-    fn write_turn(&mut self, now: Timestamp, turn: &TurnWrite) -> Option<Payload> {
+    /// Writes one turn whose claim holds; answers with what its take came to. All of it but the variables may be done twice without harm.
+    fn write_turn(&mut self, now: Timestamp, turn: &TurnWrite) -> Option<OperationOutcome> {
         let task = turn.claim.task;
         let is_written = |entry: &JournalEntry| self.journal.contains_key(&(task, turn.generation, entry.seq));
         if !turn.entries.first().is_some_and(is_written) {
@@ -126,19 +127,26 @@ impl Tables {
         }
     }
 
-    /// Takes the value of a slot and journals it (C-S2); a repeat gets what was taken.
-    fn take_signal(&mut self, claim: Claim, generation: u32, take: &Take) -> Option<Payload> {
+    /// Takes the value of a slot and journals it (C-S2), or that the wait's timeout has passed (C-S4); a repeat gets what was journaled.
+    fn take_signal(&mut self, claim: Claim, generation: u32, take: &Take) -> Option<OperationOutcome> {
         if let Some(row) = self.journal.get(&(claim.task, generation, take.seq)) {
             return match &row.entry.body {
-                EntryBody::Outcome(_, OperationOutcome::Completed(value)) => Some(value.clone()),
+                EntryBody::Outcome(_, outcome) => Some(outcome.clone()),
                 _ => None,
             };
         }
-        let execution = self.tasks.get(&claim.task)?.execution;
-        let value = self.slots.remove(&(execution, take.name.clone()))?;
-        let outcome = OperationOutcome::Completed(value.clone());
-        let body = EntryBody::Outcome(take.operation.clone(), outcome);
+        let slot = (self.tasks.get(&claim.task)?.execution, take.name.clone());
+        let is_late = |at: Timestamp| take.until.is_some_and(|until| at > until);
+        let outcome = match self.slots.get(&slot) {
+            Some((value, sent_at)) if !is_late(*sent_at) => OperationOutcome::Completed(value.clone()),
+            None if take.until.is_none_or(|until| take.at < until) => return None,
+            _ => OperationOutcome::Elapsed,
+        };
+        if outcome != OperationOutcome::Elapsed {
+            self.slots.remove(&slot);
+        }
+        let body = EntryBody::Outcome(take.operation.clone(), outcome.clone());
         self.write_entry(claim, generation, JournalEntry { seq: take.seq, turn: take.turn, at: take.at, body });
-        Some(value)
+        Some(outcome)
     }
 }

@@ -97,6 +97,7 @@ impl Tables {
     fn make_pending(&mut self, now: Timestamp, task: TaskId) {
         self.change(task, |row| {
             (row.state, row.due, row.ended_at) = (TaskState::Pending, Some(now), None);
+            row.reopened_at = Some(now);
             (row.attempt, row.deliveries, row.counted) = (0, 0, false);
             (row.token, row.claimed_at) = (None, None);
             (row.resume, row.cancelled_by) = (None, None);

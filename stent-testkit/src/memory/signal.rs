@@ -28,7 +28,7 @@ impl Tables {
             return Sent::AlreadyFinal(root.execution_state());
         }
         // The latest value wins (C-S1).
-        let overwrote = self.slots.insert((send.execution, send.name.clone()), send.value.clone()).is_some();
+        let overwrote = self.slots.insert((send.execution, send.name.clone()), (send.value.clone(), now)).is_some();
         self.sends.insert(send.id, SendRow { execution: send.execution, overwrote });
         self.wake_waiting_for(now, send.execution, &Wait::Signal(send.name.clone()));
         self.tell(Hint::Signalled(send.execution));

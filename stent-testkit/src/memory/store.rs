@@ -29,7 +29,7 @@ pub(super) struct Tables {
     /// Entries by task, generation and `seq`.
     pub(super) journal: BTreeMap<(TaskId, u32, u32), JournalRow>,
     /// The values that nobody has taken.
-    pub(super) slots: BTreeMap<(ExecutionId, SignalName), Payload>,
+    pub(super) slots: BTreeMap<(ExecutionId, SignalName), (Payload, Timestamp)>,
     /// The sends that were accepted.
     pub(super) sends: BTreeMap<SignalId, SendRow>,
     pub(super) memos: BTreeMap<Fingerprint, MemoRow>,
@@ -78,6 +78,8 @@ pub(super) struct TaskRow {
     /// When the journal of this generation began.
     pub(super) journal_from: Option<Timestamp>,
     pub(super) created_at: Timestamp,
+    /// When it was last taken up again after it had ended.
+    pub(super) reopened_at: Option<Timestamp>,
     pub(super) started_at: Option<Timestamp>,
     pub(super) ended_at: Option<Timestamp>,
     pub(super) output: Option<Payload>,
@@ -173,6 +175,7 @@ impl TaskRow {
             generation: 0,
             journal_from: None,
             created_at: now,
+            reopened_at: None,
             started_at: None,
             ended_at: None,
             output: None,

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 
 use stent_core::commit::{Commit, Redriven, RefusedRedrive, Reserved, Sent, TurnCommit};
 use stent_core::journal::TurnWrite;
+use stent_core::outcome::OperationOutcome;
 use stent_core::task::{End, Resume, TaskEnd};
 
 use super::call::{Answer, Call};
@@ -79,7 +80,8 @@ fn written(turn: &TurnWrite, answer: &TurnCommit) -> Vec<String> {
         (!turn.dispatches.is_empty(), "dispatches"),
         (!turn.cancels.is_empty(), "cancels"),
         (!turn.variables.is_empty(), "variables"),
-        (taken.is_some(), "a signal"),
+        (matches!(taken, Some(OperationOutcome::Completed(_))), "a signal"),
+        (matches!(taken, Some(OperationOutcome::Elapsed)), "a wait's end"),
         (turn.take.is_some() && taken.is_none(), "no signal"),
     ];
     parts.into_iter().filter(|(is, _)| *is).map(|(_, part)| format!("Write {part}")).collect()

@@ -153,7 +153,9 @@ impl Turn {
         let operation = known.unwrap_or_else(|| self.wait(name, choices));
         if self.write.take.is_none() {
             let (seq, turn, at) = (self.seq, self.turn, self.now);
-            self.write.take = Some(Take { name: signal_name(&operation.name), seq, turn, at, operation });
+            let until = choices.chance(128).then(|| self.now.after(secs(3)).before(secs(choices.below(7) as u64)));
+            let name = signal_name(&operation.name);
+            self.write.take = Some(Take { name, seq, turn, at, operation, until });
             self.seq += 1;
         }
     }

@@ -2,7 +2,6 @@
 
 use super::value::*;
 
-use stent_core::TaskId;
 use stent_core::claim::Claim;
 use stent_core::execution::NewExecution;
 use stent_core::journal::{Abandoned, AbandonedChildren, EntryBody, JournalEntry, Made, Take, TurnWrite};
@@ -10,6 +9,7 @@ use stent_core::operation::{OperationId, OperationKey, OperationKind};
 use stent_core::outcome::OperationOutcome;
 use stent_core::task::NewChild;
 use stent_core::variable::VariableChange;
+use stent_core::{TaskId, Timestamp};
 
 /// An operation that a turn makes.
 pub(crate) fn operation(turn: u32, kind: OperationKind, name: &str) -> OperationId {
@@ -83,6 +83,8 @@ pub(crate) trait TurnWith: Sized {
     fn change(self, change: VariableChange) -> Self;
     /// With this signal to take.
     fn take(self, seq: u32, turn: u32, wait: OperationId) -> Self;
+    /// With the signal `a` to take by a wait of the first turn that lasts until then.
+    fn take_until(self, seq: u32, now: Timestamp, until: Timestamp) -> Self;
 
     /// With the outcome of a step of this name, made in the turn after which it is written.
     fn step(self, seq: u32, turn: u32, name: &str, value: &str) -> Self {
@@ -142,7 +144,14 @@ impl TurnWith for TurnWrite {
     }
 
     fn take(mut self, seq: u32, turn: u32, wait: OperationId) -> Self {
-        self.take = Some(Take { name: signal_name(&wait.name), seq, turn, at: at(0), operation: wait });
+        let name = signal_name(&wait.name);
+        self.take = Some(Take { name, seq, turn, at: at(0), operation: wait, until: None });
         self
+    }
+
+    fn take_until(self, seq: u32, now: Timestamp, until: Timestamp) -> Self {
+        let write = self.take(seq, 0, signal_wait(0, "a"));
+        let take = write.take.map(|take| Take { at: now, until: Some(until), ..take });
+        Self { take, ..write }
     }
 }
