@@ -39,6 +39,8 @@ CREATE TABLE tasks (
     generation      integer   NOT NULL DEFAULT 0 CHECK (generation >= 0),
     journal_from    timestamp,
     created_at      timestamp NOT NULL,
+    -- When it was last taken up again after it had ended.
+    reopened_at     timestamp,
     started_at      timestamp,
     -- Open tasks have none: indexes ask for this, so that a change from one open state to another leaves them alone.
     ended_at        timestamp,

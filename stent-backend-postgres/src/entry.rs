@@ -143,7 +143,7 @@ fn split<'a>(
         EntryBody::Outcome(_, OperationOutcome::Failed(failure)) => {
             (Some(to_json(operation, &StoredOutcome::Failed { failure: failure.clone() })?), None)
         }
-        EntryBody::Outcome(_, OperationOutcome::Elapsed) => (Some(to_json(operation, &StoredOutcome::Elapsed)?), None),
+        EntryBody::Outcome(_, OperationOutcome::Elapsed) => (Some(elapsed(operation)?), None),
         EntryBody::Chunk { closed, state, .. } => {
             (Some(to_json(operation, &StoredChunk { closed: *closed })?), state.as_ref())
         }
@@ -160,6 +160,11 @@ pub(crate) fn note(operation: &'static str, text: &str) -> Result<String, Backen
 /// The body of an outcome whose value stands beside it.
 pub(crate) fn completed(operation: &'static str) -> Result<String, BackendError> {
     to_json(operation, &StoredOutcome::Completed)
+}
+
+/// The body of a wait that has elapsed.
+pub(crate) fn elapsed(operation: &'static str) -> Result<String, BackendError> {
+    to_json(operation, &StoredOutcome::Elapsed)
 }
 
 /// The entry of a row of the journal.
@@ -187,7 +192,8 @@ fn body(columns: &Columns<'_>) -> Result<EntryBody, BackendError> {
     })
 }
 
-fn outcome(columns: &Columns<'_>) -> Result<OperationOutcome, BackendError> {
+/// The outcome of a row of the journal.
+pub(crate) fn outcome(columns: &Columns<'_>) -> Result<OperationOutcome, BackendError> {
     Ok(match columns.json("body")? {
         StoredOutcome::Completed => OperationOutcome::Completed(columns.payload("payload")?),
         StoredOutcome::Failed { failure } => OperationOutcome::Failed(failure),

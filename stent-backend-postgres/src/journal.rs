@@ -63,5 +63,11 @@ impl Journal for PostgresBackend {
 
 fn child(columns: &Columns<'_>) -> Result<ChildRecord, BackendError> {
     let operation = columns.made_by()?;
-    Ok(ChildRecord { id: columns.id("id")?, operation, input: columns.payload("input")?, ended: ended(columns)? })
+    Ok(ChildRecord {
+        id: columns.id("id")?,
+        operation,
+        input: columns.payload("input")?,
+        since: columns.time("since")?,
+        ended: ended(columns)?,
+    })
 }

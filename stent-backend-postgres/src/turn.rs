@@ -9,7 +9,7 @@ use stent_core::error::BackendError;
 use stent_core::execution::NewExecution;
 use stent_core::id::{ExecutionId, TaskId};
 use stent_core::journal::{AbandonedChildren, EntryBody, Made, Take, TurnWrite};
-use stent_core::payload::Payload;
+use stent_core::outcome::OperationOutcome;
 use stent_core::time::Timestamp;
 use uuid::Uuid;
 
@@ -164,7 +164,7 @@ fn takes(turns: &[TurnWrite]) -> impl Iterator<Item = (&TurnWrite, &Take)> {
     turns.iter().filter_map(|turn| Some((turn, turn.take.as_ref()?)))
 }
 
-/// Takes signals: empties the slots and journals the values, and answers with them.
+/// Takes signals: empties the slots and journals the values, or that the waits' time is over, and answers with that.
 async fn take(session: &Session<'_>, turns: &[TurnWrite], commits: &mut [TurnCommit]) -> Result<(), BackendError> {
     let taken: Vec<_> = takes(turns).collect();
     if taken.is_empty() {
@@ -175,6 +175,7 @@ async fn take(session: &Session<'_>, turns: &[TurnWrite], commits: &mut [TurnCom
     let numbers = |of: fn(&Take) -> u32| -> Vec<i32> { taken.iter().map(|(_, take)| int(of(take))).collect() };
     let wide = |of: fn(&Take) -> u32| -> Vec<i64> { taken.iter().map(|(_, take)| of(take).into()).collect() };
     let at: Vec<_> = taken.iter().map(|(_, take)| At(take.at)).collect();
+    let until: Vec<_> = taken.iter().map(|(_, take)| At::some(take.until)).collect();
     let kinds: Vec<_> = taken.iter().map(|(_, take)| take.operation.kind.as_str()).collect();
     let op_names: Vec<_> = taken.iter().map(|(_, take)| &*take.operation.name).collect();
     let keys: Vec<_> = taken.iter().map(|(_, take)| take.operation.key.as_bytes()).collect();
@@ -182,6 +183,7 @@ async fn take(session: &Session<'_>, turns: &[TurnWrite], commits: &mut [TurnCom
         &tasks,
         &tokens,
         &names,
+        &until,
         &generations,
         &numbers(|take| take.seq),
         &numbers(|take| take.turn),
@@ -192,26 +194,27 @@ async fn take(session: &Session<'_>, turns: &[TurnWrite], commits: &mut [TurnCom
         &keys,
         &wide(|take| take.operation.number),
         &entry::completed(session.operation())?,
+        &entry::elapsed(session.operation())?,
     ];
     let rows = session.query(TAKE, values).await?;
     let mut asking = turns.iter().zip(commits).filter(|(turn, _)| turn.take.is_some()).map(|(_, commit)| commit);
-    let mut values = vec![None; taken.len()];
+    let mut outcomes = vec![None; taken.len()];
     for row in &rows {
         let columns = Columns::new(session.operation(), "journal", "key", row);
-        if let Some(value) = values.get_mut(columns.number::<usize>("key")?) {
-            *value = columns.optional_payload("payload")?;
+        if let Some(outcome) = outcomes.get_mut(columns.number::<usize>("key")?) {
+            *outcome = Some(entry::outcome(&columns)?);
         }
     }
-    for (value, commit) in values.into_iter().zip(&mut asking) {
-        give(value, commit);
+    for (outcome, commit) in outcomes.into_iter().zip(&mut asking) {
+        give(outcome, commit);
     }
     Ok(())
 }
 
 /// A turn whose claim is lost has taken nothing.
-fn give(value: Option<Payload>, commit: &mut TurnCommit) {
+fn give(outcome: Option<OperationOutcome>, commit: &mut TurnCommit) {
     if let TurnCommit::Applied { taken } = commit {
-        *taken = value;
+        *taken = outcome;
     }
 }
 

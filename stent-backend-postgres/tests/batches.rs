@@ -203,9 +203,9 @@ async fn two_tasks_of_a_batch_do_not_take_one_value() {
     assert_eq!(store.backend.send(NOW, &send).await.unwrap(), Sent::Stored { overwrote: false });
     let wait =
         OperationId { turn: 0, kind: OperationKind::Signal, name: "go".into(), key: OperationKey::none(), number: 0 };
-    let take = Take { name: "go".try_into().unwrap(), seq: 0, turn: 0, at: NOW, operation: wait };
+    let take = Take { name: "go".try_into().unwrap(), seq: 0, turn: 0, at: NOW, operation: wait, until: None };
     let turns = [parent, child].map(|claim| TurnWrite { take: Some(take.clone()), ..turn(claim) });
-    let taken = TurnCommit::Applied { taken: Some(value.clone()) };
+    let taken = TurnCommit::Applied { taken: Some(OperationOutcome::Completed(value.clone())) };
     for _ in 0..2 {
         assert_eq!(store.backend.write(NOW, &turns).await.unwrap(), [taken.clone(), APPLIED]);
     }

@@ -19,6 +19,7 @@ use stent_core::commit::{Dispatched, Sent, Suspended, TurnCommit};
 use stent_core::execution::NewExecution;
 use stent_core::journal::{Abandoned, AbandonedChildren, EntryBody, JournalEntry, Made, Take, TurnWrite};
 use stent_core::operation::{OperationId, OperationKey, OperationKind};
+use stent_core::outcome::OperationOutcome;
 use stent_core::retry::RetryPolicy;
 use stent_core::signal::SignalSend;
 use stent_core::task::{End, NewChild, NewTask, Resume, Suspension, TaskEnd, Wait};
@@ -174,7 +175,7 @@ impl World {
             let of = answers.iter().flatten().map(|answers| &answers[place]);
             let applied = of.clone().any(|commit| matches!(commit, TurnCommit::Applied { .. }));
             for commit in of {
-                if let TurnCommit::Applied { taken: Some(value) } = commit {
+                if let TurnCommit::Applied { taken: Some(OperationOutcome::Completed(value)) } = commit {
                     let value = u64::from_be_bytes(value.as_bytes().try_into().unwrap());
                     let place = (turn.claim.task, turn.take.as_ref().unwrap().seq);
                     let before = self.given.lock().await.insert(value, place);
@@ -258,7 +259,7 @@ fn turn(held: &mut Held) -> TurnWrite {
     }
     let take = (below(3) > 0).then(|| {
         let entry = push(EntryBody::Variables);
-        Take { name: name.try_into().unwrap(), seq: entry.seq, turn: number, at, operation: wait }
+        Take { name: name.try_into().unwrap(), seq: entry.seq, turn: number, at, operation: wait, until: None }
     });
     let mut children = Vec::new();
     if task.depth < 3 && open.len() < 4 {

@@ -10,6 +10,7 @@ opened AS (
     UPDATE tasks
     SET state = 'pending',
         due = $2::timestamp,
+        reopened_at = $2::timestamp,
         attempt = 0,
         deliveries = 0,
         counted = FALSE,

@@ -17,6 +17,7 @@ opened AS (
     UPDATE tasks
     SET state = 'pending',
         due = $3::timestamp,
+        reopened_at = $3::timestamp,
         attempt = 0,
         deliveries = 0,
         counted = FALSE,
