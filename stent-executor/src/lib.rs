@@ -164,4 +164,6 @@ mod pages {
     struct WhyIsItNotRunning;
     #[doc = include_str!("../../features/022-transactional-dispatch.md")]
     struct TransactionalDispatch;
+    #[doc = include_str!("../../features/023-postgresql.md")]
+    struct Postgresql;
 }

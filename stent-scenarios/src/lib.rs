@@ -1,7 +1,7 @@
 //! Whole programs on every backend: scenarios, and the contracts that only show from the outside.
 //!
 //! A file of `tests/` writes its tests as functions of a [`Bench`] and ends with [`on_every_backend!`], which runs each of them on each backend.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "only tests use it, and fail by it")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "only tests use it, and fail by it")]
 
 mod bench;
 mod gates;

@@ -1,74 +1,55 @@
-//! A program that is a process of its own: a worker on an SQLite file, at work until it is told to shut down.
+//! A program that is a process of its own: a worker at work until it is told to shut down. Its database is a file of its directory, or on a
+//! PostgreSQL server.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+pub mod functions;
+mod log;
+mod place;
+
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
-use stent_backend_sqlite::SqliteBackend;
 use stent_core::worker::WorkerState;
-use stent_executor::Stent;
 use stent_executor::prelude::*;
+use stent_executor::{Registration, Stent};
 
-/// The directory of such a program: its database, what its functions did, and a file for each of them that may end.
+pub use functions::{listen, work};
+pub use place::Place;
+
+/// What such a program is told.
 #[derive(Debug, Clone)]
-pub struct Place(pub PathBuf);
-
-impl Place {
-    /// The database.
-    #[must_use]
-    pub fn database(&self) -> PathBuf {
-        self.0.join("stent.db")
-    }
-
-    /// Lets work of this name end.
-    pub fn open(&self, name: &str) {
-        std::fs::write(self.0.join(name), []).unwrap();
-    }
-
-    /// What functions did, in the order in which it happened, over all processes.
-    #[must_use]
-    pub fn effects(&self) -> Vec<String> {
-        let effects = std::fs::read_to_string(self.0.join("effects")).unwrap_or_default();
-        effects.lines().map(str::to_owned).collect()
-    }
-
-    fn note(&self, effect: &str) {
-        let mut effects = OpenOptions::new().append(true).create(true).open(self.0.join("effects")).unwrap();
-        effects.write_all(format!("{effect}\n").as_bytes()).unwrap();
-    }
+pub struct Orders {
+    /// Where it works.
+    pub place: Place,
+    /// How long claims hold.
+    pub lease: String,
+    /// How long running work may take when the program is told to shut down.
+    pub grace: String,
+    /// How often it looks for what no hint told of; `None`: as usual.
+    pub poll: Option<String>,
 }
 
-/// Runs until its place has a file of this name.
-#[durable]
-pub async fn work(ctx: Ctx, name: String) -> Result<String> {
-    let place = ctx.resource::<Place>()?;
-    place.note(&format!("{name} began"));
-    while !place.0.join(&name).exists() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    place.note(&format!("{name} ended"));
-    Ok(name)
+/// All that such a program can do.
+#[must_use]
+pub fn all() -> Vec<Registration> {
+    use functions::{chain, halves, limited, link, long, nothing, whole};
+    functions![work, listen, nothing, limited, chain, link, long, whole, halves]
 }
 
-/// Waits for a signal.
-#[durable]
-pub async fn listen(ctx: Ctx) -> Result<u32> {
-    ctx.resource::<Place>()?.note("listening");
-    ctx.signal("go").await
-}
-
-/// Works until it is told to shut down, and prints the states of its worker as they come.
+/// Works until it is told to shut down, and prints the states of its worker as they come. What it tells of itself is in its place's `log`.
 ///
 /// # Errors
 /// That the store cannot be opened or a setting breaks its rule.
-pub async fn serve(directory: &Path, lease: &str, grace: &str) -> Result<ExitCode> {
-    let place = Place(directory.to_owned());
-    let backend = SqliteBackend::open(place.database()).await?;
-    let stent = Stent::builder(backend).functions(functions![work, listen]).resource(place).build().await?;
-    let worker = Arc::new(stent.worker().lease(lease).drain_grace(grace).start().await?);
+pub async fn serve(orders: Orders) -> Result<ExitCode> {
+    let Orders { place, lease, grace, poll } = orders;
+    log::Log::write_to(&place);
+    let stent = Stent::with_backend(place.backend().await?).functions(all()).resource(place);
+    let stent = stent.build().await?;
+    let worker = stent.worker().lease(lease.as_str()).drain_grace(grace.as_str());
+    let worker = match &poll {
+        Some(poll) => worker.poll(poll.as_str()),
+        None => worker,
+    };
+    let worker = Arc::new(worker.start().await?);
     let states = tokio::spawn({
         let worker = Arc::clone(&worker);
         async move {
