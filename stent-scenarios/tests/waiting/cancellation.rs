@@ -316,7 +316,11 @@ async fn handles(ctx: Ctx, over_a_map: bool) -> Result<String> {
     };
     let ledger = ctx.resource::<Ledger>()?;
     ledger.note(format!("handled {ended:?}"));
-    ctx.step("compensate", async || Ok::<_, Failure>(ledger.note("compensated"))).await?;
+    ctx.step("compensate", async || {
+        ledger.note("compensated");
+        Ok::<_, Failure>(())
+    })
+    .await?;
     Ok("handled".into())
 }
 
