@@ -100,7 +100,11 @@ async fn activate(shared: &Arc<Shared>, task: ClaimedTask, slot: Slot, held: &mu
     }
     match ended {
         Ok(Ok(Left::End(end))) => Some(end),
-        Ok(Ok(Left::Suspended | Left::Lost)) => None,
+        Ok(Ok(Left::Suspended)) => None,
+        Ok(Ok(Left::Lost)) => {
+            tracing::info!("the claim was lost before its turn was written");
+            None
+        }
         Ok(Err(panic)) => {
             let mut failure = activation::panicked(&*panic);
             failure.begin_at(origin);

@@ -74,7 +74,9 @@ where
     site.sees(&format!("{what} ended {}", stopped.id()), 1).await;
     // Its late write, whichever it is, has been answered once it says that its claim is gone.
     let mine = format!("{} ", stopped.id());
-    let is_gone = |line: &String| line.starts_with(&mine) && line.contains("the claim ");
+    let is_gone = |line: &String| {
+        line.starts_with(&mine) && (line.contains("the claim is gone") || line.contains("the claim was lost"))
+    };
     site.until("it learns that its claim is gone", || site.place.log().iter().any(is_gone)).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(soon("the result", execution.result()).await.unwrap(), other.id(), "the other's result stands");
