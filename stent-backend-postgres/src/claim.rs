@@ -58,16 +58,24 @@ impl Claims for PostgresBackend {
             })
         });
         let mut renewals = renewed.await?;
-        let held: Vec<Claim> =
-            claims.iter().zip(&renewals).filter(|(_, of)| of.is_none()).map(|(claim, _)| *claim).collect();
-        if !held.is_empty() {
-            let held = Arc::<[Claim]>::from(held);
-            let waited = self.write(RENEW, move |session| {
+        for waits in [true, false, true, false] {
+            let held = claims.iter().zip(&renewals).filter(|(_, of)| of.is_none());
+            let held: Arc<[Claim]> = held.map(|(claim, _)| *claim).collect();
+            if held.is_empty() {
+                break;
+            }
+            let renewed = self.write(RENEW, move |session| {
                 let held = Arc::clone(&held);
-                Box::pin(async move { announce::wait_and_renew(session, until, &held).await })
+                Box::pin(async move {
+                    // One row that cannot be had in time keeps all others from being renewed; those are had after it.
+                    match waits {
+                        true => announce::wait_and_renew(session, until, &held).await,
+                        false => announce::renew(session, until, &held).await,
+                    }
+                })
             });
-            let mut waited = waited.await?.into_iter();
-            renewals.iter_mut().filter(|of| of.is_none()).for_each(|of| *of = waited.next().flatten());
+            let mut renewed = renewed.await?.into_iter();
+            renewals.iter_mut().filter(|of| of.is_none()).for_each(|of| *of = renewed.next().flatten());
         }
         // One that could not be renewed is as good as lost: its worker must stop before the lease ends.
         Ok(renewals.into_iter().map(|renewal| renewal.unwrap_or(Renewal::Lost)).collect())
@@ -85,6 +93,7 @@ impl Claims for PostgresBackend {
 }
 
 const RELAXED: &str = include_str!("../sql/claim/relaxed.sql");
+const ONCE: &str = include_str!("../sql/claim/once.sql");
 const DURABLE: &str = include_str!("../sql/claim/durable.sql");
 
 /// A request as the statements read it.
@@ -167,7 +176,10 @@ impl Asked {
     }
 
     async fn claim(&self, session: &Session<'_>) -> Result<Claimed, BackendError> {
-        let relaxed = session.query(RELAXED, &[]);
+        let number = i64::from_be_bytes(self.token.as_bytes()[..8].try_into().unwrap_or_default());
+        let relaxed = async {
+            tokio::try_join!(biased; session.query(RELAXED, &[]), async { session.query(ONCE, &[&number]).await })
+        };
         let (peek, rows) = if self.limited.is_empty() {
             // Mostly this is all there is to do, in one round trip.
             let look = self.look(session, self.limit, self.first_window(), Token::MayBeUsed);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use deadpool_postgres::{
     Client, GenericClient as _, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Transaction,
@@ -21,6 +22,9 @@ use crate::pipeline::Queue;
 const OPEN: &str = "open";
 /// The first server that this is tested against.
 const SERVER: i32 = 150_000;
+
+/// How long a call waits for a connection of the pool.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Values of a statement.
 pub(crate) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -43,7 +47,13 @@ impl Database {
         let recycling_method = RecyclingMethod::Fast;
         let tls = options.tls()?;
         let manager = Manager::from_config(config.clone(), tls.clone(), ManagerConfig { recycling_method });
-        let pool = Pool::builder(manager).max_size(options.pool).runtime(Runtime::Tokio1).build();
+        let pool = Pool::builder(manager)
+            .max_size(options.pool)
+            .runtime(Runtime::Tokio1)
+            // A call that gets no connection is told of the outage, and tried again.
+            .wait_timeout(Some(PATIENCE))
+            .create_timeout(Some(options.connect_timeout * 2))
+            .build();
         let pool = pool.map_err(|error| BackendError::new(ErrorKind::Internal, OPEN).with_source(error))?;
         let (schema, pooler) = (options.schema.clone(), options.pooler);
         let database = Self { pool, config, tls, schema, pooler, types: Mutex::default() };
@@ -92,18 +102,18 @@ impl Database {
 
     async fn check_server(&self) -> Result<(), BackendError> {
         let client = self.client(OPEN).await?;
-        let shown = client.simple_query("SHOW server_version_num").await.during(OPEN)?;
-        let version = shown.iter().find_map(|message| match message {
-            tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0)?.parse::<i32>().ok(),
-            _ => None,
-        });
-        match version {
-            Some(version) if version >= SERVER => Ok(()),
-            version => {
-                let text = format!("the server is of version {}, at least {SERVER} is needed", version.unwrap_or(0));
-                Err(BackendError::new(ErrorKind::Unsupported, OPEN).with_message(text))
-            }
+        let unsupported = |text: String| Err(BackendError::new(ErrorKind::Unsupported, OPEN).with_message(text));
+        let version = show(&client, "SHOW server_version_num").await?.and_then(|version| version.parse::<i32>().ok());
+        if version.is_none_or(|version| version < SERVER) {
+            let version = version.unwrap_or(0);
+            return unsupported(format!("the server is of version {version}, at least {SERVER} is needed"));
         }
+        // A pooler may drop what a connection begins with, and every statement would look for its tables elsewhere.
+        let path = show(&client, "SHOW search_path").await?.unwrap_or_default();
+        if self.pooler == Pooler::None && path != self.schema {
+            return unsupported("connections lose their options: behind a pooler use Pooler::Transaction".to_owned());
+        }
+        Ok(())
     }
 
     fn known_types(&self, sql: &'static str) -> Option<Arc<[Type]>> {
@@ -115,6 +125,15 @@ impl Database {
         self.types.lock().unwrap_or_else(PoisonError::into_inner).insert(sql, Arc::clone(&types));
         types
     }
+}
+
+/// A setting of the server.
+async fn show(client: &Client, setting: &str) -> Result<Option<String>, BackendError> {
+    let shown = client.simple_query(setting).await.during(OPEN)?;
+    Ok(shown.iter().find_map(|message| match message {
+        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    }))
 }
 
 impl fmt::Debug for Database {

@@ -67,6 +67,14 @@ fn kind_of(code: &SqlState) -> ErrorKind {
     if *code == SqlState::LOCK_NOT_AVAILABLE {
         return ErrorKind::Busy;
     }
+    // Ended by the server since its client was silent for too long.
+    if ["25P03", "25P04"].contains(&code.code()) {
+        return ErrorKind::Unavailable;
+    }
+    // A pooler that does not know what connections begin with, or gives a statement to a connection that did not prepare it.
+    if [SqlState::PROTOCOL_VIOLATION, SqlState::INVALID_SQL_STATEMENT_NAME].contains(code) {
+        return ErrorKind::Unsupported;
+    }
     match &code.code()[..2] {
         // Transaction rollback: serialization failure, deadlock.
         "40" => ErrorKind::Busy,
@@ -94,5 +102,7 @@ mod tests {
         assert_eq!(kind_of(&SqlState::READ_ONLY_SQL_TRANSACTION), ErrorKind::ReadOnly);
         assert_eq!(kind_of(&SqlState::INVALID_PASSWORD), ErrorKind::Unsupported);
         assert_eq!(kind_of(&SqlState::CHECK_VIOLATION), ErrorKind::Internal);
+        assert_eq!(kind_of(&SqlState::from_code("25P03")), ErrorKind::Unavailable);
+        assert_eq!(kind_of(&SqlState::PROTOCOL_VIOLATION), ErrorKind::Unsupported);
     }
 }

@@ -2,6 +2,7 @@
 
 use deadpool_postgres::{Client, Transaction};
 use stent_core::error::{BackendError, ErrorKind};
+use tokio_postgres::IsolationLevel;
 
 use crate::error::During;
 
@@ -17,9 +18,14 @@ pub(crate) const ENTER: &str = include_str!("../sql/maintain/enter.sql");
 /// "Stnt": the key of the advisory lock under which schemas are changed.
 const LOCK: i64 = 0x5374_6e74;
 
+/// READ COMMITTED, whatever the role's default is: who has waited for the lock sees what was done under it.
+async fn begin(client: &mut Client) -> Result<Transaction<'_>, tokio_postgres::Error> {
+    client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await
+}
+
 /// The schema's version; 0 if there is no schema, or an empty one.
 pub(crate) async fn look(client: &mut Client, schema: &str, operation: &'static str) -> Result<u32, BackendError> {
-    let transaction = client.transaction().await.during(operation)?;
+    let transaction = begin(client).await.during(operation)?;
     let found = version(&transaction, schema, operation).await?;
     transaction.commit().await.during(operation)?;
     Ok(found)
@@ -45,11 +51,16 @@ async fn version(transaction: &Transaction<'_>, schema: &str, operation: &'stati
 
 /// Brings the schema to [`LATEST`], in one transaction; concurrent callers wait for each other, and apply each migration once.
 pub(crate) async fn migrate(client: &mut Client, schema: &str, operation: &'static str) -> Result<(), BackendError> {
-    let transaction = client.transaction().await.during(operation)?;
+    let transaction = begin(client).await.during(operation)?;
     transaction.query(include_str!("../sql/maintain/lock.sql"), &[&LOCK]).await.during(operation)?;
     let found = version(&transaction, schema, operation).await?;
-    // The schema's name was checked: it is a plain word.
-    transaction.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS {schema}")).await.during(operation)?;
+    let exists =
+        transaction.query_one(include_str!("../sql/maintain/schema.sql"), &[&schema]).await.during(operation)?;
+    // Even `IF NOT EXISTS` asks for the right to create one.
+    if !exists.get::<_, bool>(0) {
+        // The schema's name was checked: it is a plain word.
+        transaction.batch_execute(&format!("CREATE SCHEMA {schema}")).await.during(operation)?;
+    }
     transaction.query(ENTER, &[&schema]).await.during(operation)?;
     for (version, migration) in (1..).zip(MIGRATIONS) {
         if version > found {

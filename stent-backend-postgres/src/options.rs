@@ -126,7 +126,9 @@ impl PostgresOptions {
         if config.get_application_name().is_none() {
             config.application_name("stent");
         }
-        config.keepalives(true).keepalives_idle(Duration::from_secs(15));
+        // A server that is gone without a word is known in seconds, also by a connection that waits for its answer.
+        config.keepalives(true).keepalives_idle(GONE).keepalives_interval(GONE / 3).keepalives_retries(3);
+        config.tcp_user_timeout(GONE);
         if self.pooler == Pooler::None {
             let given = config.get_options().unwrap_or_default();
             // Plans are made once and kept, maybe while the tables are empty, and before the server has looked at them: they must be those for large
@@ -136,13 +138,17 @@ impl PostgresOptions {
             let plans =
                 "-c enable_seqscan=off -c enable_bitmapscan=off -c jit=off -c plan_cache_mode=force_generic_plan";
             let schema = &self.schema;
-            let options =
-                format!("{given} -c search_path={schema} -c TimeZone=UTC -c standard_conforming_strings=on {plans}");
+            let options = format!(
+                "{given} -c search_path={schema} -c TimeZone=UTC -c standard_conforming_strings=on -c idle_in_transaction_session_timeout=10s {plans}"
+            );
             config.options(options.trim());
         }
         Ok(config)
     }
 }
+
+/// How long a server may not answer before it is taken for gone.
+const GONE: Duration = Duration::from_secs(15);
 
 impl fmt::Debug for PostgresOptions {
     /// Without the URL, which may hold a password.

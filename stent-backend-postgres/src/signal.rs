@@ -19,6 +19,7 @@ use crate::transaction::Hinted;
 const SEND: &str = "send";
 
 pub(crate) const SLOT: &str = include_str!("../sql/signal/slot.sql");
+pub(crate) const FORGET: &str = include_str!("../sql/signal/forget.sql");
 pub(crate) const LOCK: &str = include_str!("../sql/signal/lock.sql");
 pub(crate) const RECEIVER: &str = include_str!("../sql/signal/receiver.sql");
 pub(crate) const STORE: &str = include_str!("../sql/signal/store.sql");
@@ -50,6 +51,7 @@ struct Receiver {
 
 async fn deliver(session: &Session<'_>, now: Timestamp, signal: &SignalSend) -> Result<Hinted<Sent>, BackendError> {
     let Some(receiver) = receiver(session, signal).await? else {
+        forget(session, signal).await?;
         return Ok((Sent::Unknown, Vec::new()));
     };
     if let Some(overwrote) = receiver.sent {
@@ -57,6 +59,7 @@ async fn deliver(session: &Session<'_>, now: Timestamp, signal: &SignalSend) -> 
     }
     if receiver.state.is_final() {
         let state = ExecutionState::of_root(receiver.state, receiver.is_started);
+        forget(session, signal).await?;
         return Ok((Sent::AlreadyFinal(state), Vec::new()));
     }
     let (id, execution, name) = (signal.id.as_uuid(), signal.execution.as_uuid(), signal.name.as_str());
@@ -95,6 +98,11 @@ async fn receiver(session: &Session<'_>, signal: &SignalSend) -> Result<Option<R
         overwrites: columns.flag("overwrites")?,
         is_awaited: columns.flag("is_awaited")?,
     }))
+}
+
+/// Takes the empty slot away again: the execution may be gone meanwhile, and then nobody else would.
+async fn forget(session: &Session<'_>, signal: &SignalSend) -> Result<(), BackendError> {
+    session.execute(FORGET, &[signal.execution.as_uuid(), &signal.name.as_str()]).await.map(drop)
 }
 
 /// Locks the tasks that are suspended and wait for the signal.

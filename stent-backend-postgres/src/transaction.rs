@@ -62,8 +62,9 @@ impl PostgresBackend {
     {
         let database = self.database();
         let mut client = database.client(operation).await?;
-        let transaction = client.transaction().await.during(operation)?;
-        let session = Session::of_transaction(transaction, database, operation);
+        // Said each time: the lock rules hold at no other level, and a role may have another by default.
+        let begin = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted);
+        let session = Session::of_transaction(begin.start().await.during(operation)?, database, operation);
         enter(&session, database).await?;
         // Dropped without a commit, for whatever reason, it is rolled back.
         let answer = job(&session).await?;

@@ -30,11 +30,12 @@ impl Driver {
                         self.own.push_front(Own { slot, outcome, at, committed: true });
                     }
                     Some(_) => {}
-                    None => {
+                    None if self.awaited(slot).is_some() => {
                         let until = self.activation.shared().operations[slot].until;
                         self.timers.extend(until.map(|until| (until, slot)));
                         self.watch_signal(slot);
                     }
+                    None => {}
                 }
                 Ok(())
             }
@@ -105,8 +106,10 @@ impl Driver {
     }
 
     pub(super) fn child_ended(&mut self, slot: usize, ended: Ended) {
-        let at = ended.at;
-        self.ready.extend(child_given(ended.outcome).map(|given| (slot, given, at)));
+        match child_given(ended.outcome) {
+            Some(given) => self.ready.push_back((slot, given, ended.at)),
+            None => drop(self.cancelled.insert(slot)),
+        }
     }
 
     /// The identity of an operation whose outcome is awaited and has not come.

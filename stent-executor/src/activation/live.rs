@@ -98,10 +98,14 @@ impl Driver {
 
     /// Takes in what the function did while it was polled: drops, steps' ends, answers of maps.
     pub(super) fn collect(&mut self) {
-        let (dropped, steps) = {
+        let (mut dropped, steps) = {
             let mut shared = self.activation.shared();
             (std::mem::take(&mut shared.dropped), std::mem::take(&mut shared.steps))
         };
+        if matches!(self.returned, Some(Err(_))) {
+            // What a failure drops is cancelled by the end that it leads to: a resume has it again (C-Y3).
+            dropped.clear();
+        }
         for slot in dropped {
             self.unwatch(slot);
             self.running.remove(&slot);
@@ -214,6 +218,9 @@ impl Driver {
             } else {
                 (slot, outcome.into(), at)
             }
+        } else if self.ready.front().is_some_and(|(.., at)| self.ended_before(*at)) {
+            // A wait was over before: whether a value was sent in time is asked first.
+            return Ok(false);
         } else if let Some((slot, given, at)) = self.ready.pop_front() {
             let shared = self.activation.shared();
             // A call that may elapse has two outcomes to choose from: the entry keeps a stale worker from acting on the other one.

@@ -322,7 +322,7 @@ impl Driver {
                 let all = usize::try_from(chunk.past - chunk.first).is_ok_and(|count| items.len() == count);
                 match results(&items).filter(|_| all) {
                     Some(results) => chunk.results = Some(results),
-                    None if have_ended(&items) => {}
+                    None if have_ended(&items) => drop(self.cancelled.insert(slot)),
                     None => self.watch_chunk(slot, first, false),
                 }
             }

@@ -42,7 +42,7 @@ impl Driver {
         loop {
             self.number();
             self.check(turn).await?;
-            self.forget_written();
+            self.forget_written(turn);
             self.index(turn);
             self.look_into_maps(turn);
             self.compare_items().await?;
@@ -52,14 +52,22 @@ impl Driver {
         }
     }
 
-    /// What a written turn drops or changes was written with it.
-    fn forget_written(&mut self) {
-        let mut shared = self.activation.shared();
-        for slot in shared.dropped.drain(..) {
+    /// What a written turn drops or changes was written with it. What the last one drops may have been taken up again by a resume from the journal's end.
+    fn forget_written(&mut self, turn: u32) {
+        let dropped = {
+            let mut shared = self.activation.shared();
+            shared.variables.clear();
+            shared.notes.clear();
+            std::mem::take(&mut shared.dropped)
+        };
+        for slot in dropped {
             self.maps.remove(&slot);
+            let id = self.activation.shared().operations[slot].id.clone();
+            let is_open = self.recorded.child(&id).is_some_and(|child| child.ended.is_none());
+            if is_open && !self.recorded.is_followed(turn) {
+                self.abandon(slot, turn);
+            }
         }
-        shared.variables.clear();
-        shared.notes.clear();
     }
 
     /// Demands that the turn made what it recorded. A function that awaits something outside of its context may still be at it (C-R8).
@@ -194,9 +202,20 @@ impl Driver {
                 return Err(Divergence { turn, difference }.into());
             };
             let mut shared = self.activation.shared();
-            if shared.open.contains(&slot) {
-                shared.operations[slot].phase = Phase::Ended;
-                self.own.push_back(Own { slot, outcome, at, committed: true });
+            if !shared.open.contains(&slot) {
+                continue;
+            }
+            shared.operations[slot].phase = Phase::Ended;
+            drop(shared);
+            // A resume may have taken up again what this outcome had cancelled.
+            let is_early = match item.operation.kind {
+                OperationKind::Call => self.recorded.child(&item.operation).is_some_and(|child| child.ended.is_none()),
+                OperationKind::Map => matches!(outcome, OperationOutcome::Failed(_)),
+                _ => false,
+            };
+            self.own.push_back(Own { slot, outcome, at, committed: true });
+            if is_early {
+                self.ended_early.push(slot);
             }
         }
         self.slots = std::collections::HashMap::new();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use stent_core::Timestamp;
 use stent_core::backend::Watch;
 use stent_core::commit::TurnCommit;
 use stent_core::journal::Take;
@@ -41,6 +42,14 @@ impl Driver {
             return true;
         }
         false
+    }
+
+    /// True if the time of a wait was over before this.
+    pub(super) fn ended_before(&self, at: Timestamp) -> bool {
+        let shared = self.activation.shared();
+        let is_open = |slot: &&usize| shared.open.contains(slot);
+        let mut over = self.overdue.iter().filter(is_open).filter_map(|slot| shared.operations[*slot].until);
+        over.any(|until| until < at)
     }
 
     /// The first made of the waits for the same name as this one, which may be itself; `None` if this one waits no more.

@@ -11,6 +11,7 @@ use stent_core::time::Clock;
 
 use tokio::sync::watch;
 
+use super::journal::Divergence;
 use super::operation::Phase;
 use super::turn::Driver;
 use super::{Left, Stop};
@@ -90,10 +91,23 @@ impl Driver {
             Suspended::Yes => Ok(Some(Left::Suspended)),
             Suspended::ClaimLost => Err(Stop::Lost),
             Suspended::Awake => {
+                self.check_cancelled()?;
                 self.look_again();
                 self.next_event_or_timer().await?;
                 Ok(None)
             }
+        }
+    }
+
+    /// Refuses to wait for what was cancelled while its claim holds: nothing would ever come.
+    fn check_cancelled(&self) -> Result<(), Stop> {
+        let shared = self.activation.shared();
+        match self.cancelled.iter().find(|slot| shared.open.contains(slot)) {
+            Some(slot) => {
+                let id = &shared.operations[*slot].id;
+                Err(Divergence { turn: id.turn, difference: format!("{id} was cancelled, and is awaited") }.into())
+            }
+            None => Ok(()),
         }
     }
 

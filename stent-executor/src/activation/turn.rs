@@ -88,6 +88,8 @@ pub(super) struct Driver {
     pub(super) driving: bool,
     pub(super) returned: Option<Returned>,
     pub(super) draining: watch::Receiver<bool>,
+    /// Calls and maps that are awaited although their children were cancelled.
+    pub(super) cancelled: BTreeSet<usize>,
 }
 
 impl Driver {
@@ -120,6 +122,7 @@ impl Driver {
             driving: false,
             returned: None,
             draining,
+            cancelled: BTreeSet::new(),
             activation,
         }
     }

@@ -9,7 +9,7 @@ use stent_executor::prelude::*;
 use stent_executor::{
     Execution, ExecutionError, ExecutionId, ExecutionState, RedriveTarget, RefusedRedrive, StentError,
 };
-use stent_scenarios::{Bench, Stage, on_every_backend, work};
+use stent_scenarios::{Bench, Ledger, Stage, on_every_backend, work};
 
 use crate::dead_letters::{broken, leaf, middle, task_of, top};
 use crate::scene::{dead_letters, hold, staged, tasks};
@@ -36,6 +36,35 @@ async fn a_redrive_goes_on_with_what_failed(bench: Bench) {
         assert_eq!(bench.until("the result", execution.result()).await.unwrap(), 2);
         assert_eq!(bench.ledger.all(), ["first", "before", "leaf", "leaf", "leaf", "leaf", "last"]);
         assert_eq!(tasks(&bench, execution.id()).await.len(), 3);
+    }
+}
+
+/// C-Y3, C-Y5: what was open when the function's own code failed is there again, and given to the code that was mended.
+async fn what_was_open_when_code_failed_goes_on(bench: Bench) {
+    #[durable(retry(max_attempts = 1))]
+    async fn has_a_bug(ctx: Ctx, over_a_map: bool) -> Result<u32> {
+        let bug = async { if ctx.resource::<Ledger>()?.count("mended") == 0 { bail!("a bug") } else { Ok(()) } };
+        let (sum, ()) = if over_a_map {
+            let items = async { Ok(ctx.map(["child".to_owned()].map(hold)).await?.into_iter().sum()) };
+            try_join!(items, bug)?
+        } else {
+            try_join!(ctx.call(hold("child".into())), bug)?
+        };
+        Ok(sum)
+    }
+    for over_a_map in [false, true] {
+        let bench = bench.another();
+        let process = bench.process(functions![has_a_bug, hold]).await;
+        let process = process.work(&bench, |worker| worker.lease("1h")).await;
+        let execution = process.stent.dispatch(has_a_bug(over_a_map)).await.unwrap();
+        bench.until("the end", execution.result()).await.unwrap_err();
+        assert!(tasks(&bench, execution.id()).await[1..].iter().all(|task| task.state == TaskState::Cancelled));
+        bench.ledger.note("mended");
+        bench.gates.open("child");
+        execution.redrive().await.unwrap();
+        assert_eq!(bench.until("the result", execution.result()).await.unwrap(), 1);
+        let states: Vec<_> = tasks(&bench, execution.id()).await.into_iter().map(|task| task.state).collect();
+        assert_eq!(states, vec![TaskState::Completed; states.len()]);
     }
 }
 
@@ -176,6 +205,7 @@ async fn a_timed_out_execution_goes_on_where_it_was(bench: Bench) {
 }
 
 on_every_backend![
+    what_was_open_when_code_failed_goes_on,
     a_redrive_goes_on_with_what_failed,
     a_redrive_that_fails_leaves_one_dead_letter_again,
     of_many_redrives_at_once_one_is_done,

@@ -311,7 +311,31 @@ async fn a_wait_that_ends_takes_nothing_from_an_older_one(bench: Bench) {
     }
 }
 
+/// C-S4: of a wait and a sleep the one whose time came first wins, however late somebody looks; so does a value that was sent in time.
+async fn a_late_look_gives_what_was_over_first(bench: Bench) {
+    #[durable]
+    async fn races(ctx: Ctx) -> Result<String> {
+        Ok(select! {
+            value = ctx.signal::<u32>("go").timeout("1h") => format!("{:?}", value?),
+            slept = ctx.sleep("1d") => format!("slept {:?}", slept?),
+        })
+    }
+    for (values, expected) in [(vec![], "None"), (vec![7], "Some(7)")] {
+        let bench = bench.another();
+        let first = bench.process(functions![races]).await.work(&bench, |worker| worker).await;
+        let id = first.stent.dispatch(races()).await.unwrap().id();
+        suspended(&bench, &first.stent.execution::<()>(id)).await;
+        first.die(&bench).await;
+        send(&client(&bench).await.execution::<()>(id), values).await;
+        bench.leap(48 * 3_600 * SECOND).await;
+        let second = bench.process(functions![races]).await.work(&bench, |worker| worker).await;
+        let execution = second.stent.execution::<String>(id);
+        assert_eq!(bench.until("the result", execution.result()).await.unwrap(), expected);
+    }
+}
+
 on_every_backend![
+    a_late_look_gives_what_was_over_first,
     a_value_sent_in_time_is_given_however_late,
     a_value_sent_too_late_is_the_next_waits,
     a_wait_that_ends_takes_nothing_from_an_older_one,

@@ -143,7 +143,7 @@ async fn jobs_survive_that_their_workers_are_killed(bench: Bench) {
     let stage = Stage::on(&bench).await;
     let mut fleet = Fleet::launch(&bench, &stage, 20).await;
     let jobs = soak(&bench, &mut fleet).await;
-    assert!(fleet.kills > 10 && fleet.hits.values().sum::<u32>() > 5, "{} kills, {:?}", fleet.kills, fleet.hits);
+    assert!(fleet.kills > 10 && fleet.hits.values().sum::<u32>() > 2, "{} kills, {:?}", fleet.kills, fleet.hits);
     assert!(stage.repeated().is_empty(), "{:?}", stage.repeated());
     for (file, job) in &jobs {
         assert_eq!(job.result().await.unwrap(), expected(file), "{file}");
