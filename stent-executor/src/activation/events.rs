@@ -40,14 +40,10 @@ impl Driver {
                 Ok(())
             }
             Happening::ChildEnded(slot, ended) => {
-                let waiting = self.activation.shared().operations[slot].phase == Phase::Outstanding;
                 match ended? {
-                    Some(ended) if waiting => self.child_ended(slot, ended),
-                    None if waiting => {
-                        let id = self.activation.shared().operations[slot].id.clone();
-                        self.watch(slot, Watch::Task(self.activation.child(&id, None)), false);
-                    }
-                    _ => {}
+                    Some(ended) if self.awaited(slot).is_some() => self.child_ended(slot, ended),
+                    Some(_) => {}
+                    None => self.watch_child(slot),
                 }
                 Ok(())
             }
@@ -75,11 +71,7 @@ impl Driver {
                     }
                 }
                 Receipt::Order => {}
-                Receipt::Born(slot) => {
-                    if let Some(id) = self.awaited(slot) {
-                        self.watch(slot, Watch::Task(self.activation.child(&id, None)), false);
-                    }
-                }
+                Receipt::Born(slot) => self.watch_child(slot),
                 Receipt::Chunk(slot, first) => self.watch_chunk(slot, first, false),
             }
         }
@@ -117,6 +109,13 @@ impl Driver {
         let shared = self.activation.shared();
         let is_awaited = shared.open.contains(&slot) && shared.operations[slot].phase == Phase::Outstanding;
         is_awaited.then(|| shared.operations[slot].id.clone())
+    }
+
+    /// Watches the child of a call, if its outcome is awaited.
+    fn watch_child(&mut self, slot: usize) {
+        if let Some(id) = self.awaited(slot) {
+            self.watch(slot, Watch::Task(self.activation.child(&id, None)), false);
+        }
     }
 
     fn fetch_child(&self, slot: usize, child: TaskId) {

@@ -128,9 +128,12 @@ async fn what_is_suspended_asks_the_store_for_nothing(bench: Bench) {
     process.stent.dispatch_all((0..300).map(|_| sleeps("1d".into()))).await.unwrap();
     bench.pass(60 * SECOND).await;
     assert_eq!(presence(&bench, "waits"), (300, 300));
-    // Hints of the process's own writes come in real time, and may ask for a look more or less.
-    let asleep = calls_of_a_minute(&bench, &process).await;
-    assert!(asleep < idle + 30, "{asleep} calls beside {idle}");
+    // Hints of the process's own writes come in real time, and may ask for a look that falls into one minute or another.
+    let mut asleep = Vec::new();
+    for _ in 0..5 {
+        asleep.push(calls_of_a_minute(&bench, &process).await);
+    }
+    assert!(asleep.iter().any(|calls| *calls <= idle + 2), "{asleep:?} calls beside {idle}");
 }
 
 on_every_backend![
