@@ -33,6 +33,14 @@ const RENEW: &str = "renew";
 impl Claims for PostgresBackend {
     async fn claim(&self, now: Timestamp, request: &ClaimRequest) -> Result<Claimed, BackendError> {
         let asked = Arc::new(Asked::new(now, request));
+        if request.is_poll {
+            let asked = Arc::clone(&asked);
+            let nothing =
+                self.read(CLAIM, move |session| Box::pin(async move { asked.nothing(session).await })).await?;
+            if let Some(claimed) = nothing {
+                return Ok(claimed);
+            }
+        }
         self.write(CLAIM, move |session| {
             let asked = Arc::clone(&asked);
             Box::pin(async move { asked.claim(session).await })
@@ -48,12 +56,18 @@ impl Claims for PostgresBackend {
     ) -> Result<Vec<Renewal>, BackendError> {
         let until = now.after(worker.lease);
         let (worker, all) = (Arc::new(worker.clone()), Arc::<[Claim]>::from(claims));
+        if all.is_empty() {
+            // An idle worker asks one question.
+            let announced = self.write_one(RENEW, move |session| {
+                let worker = Arc::clone(&worker);
+                Box::pin(async move { announce::announce(session, now, &worker).await })
+            });
+            return announced.await.map(|()| Vec::new());
+        }
         let renewed = self.write(RENEW, move |session| {
             let (worker, all) = (Arc::clone(&worker), Arc::clone(&all));
             Box::pin(async move {
-                let relaxed = session.query(RELAXED, &[]);
-                let announced = announce::announce(session, now, &worker);
-                tokio::try_join!(biased; relaxed, announced)?;
+                announce::announce(session, now, &worker).await?;
                 announce::renew(session, until, &all).await
             })
         });
@@ -92,7 +106,6 @@ impl Claims for PostgresBackend {
     }
 }
 
-const RELAXED: &str = include_str!("../sql/claim/relaxed.sql");
 const ONCE: &str = include_str!("../sql/claim/once.sql");
 const DURABLE: &str = include_str!("../sql/claim/durable.sql");
 
@@ -177,19 +190,16 @@ impl Asked {
 
     async fn claim(&self, session: &Session<'_>) -> Result<Claimed, BackendError> {
         let number = i64::from_be_bytes(self.token.as_bytes()[..8].try_into().unwrap_or_default());
-        let relaxed = async {
-            tokio::try_join!(biased; session.query(RELAXED, &[]), async { session.query(ONCE, &[&number]).await })
-        };
+        let once = async { session.query(ONCE, &[&number]).await };
         let (peek, rows) = if self.limited.is_empty() {
             // Mostly this is all there is to do, in one round trip.
             let look = self.look(session, self.limit, self.first_window(), Token::MayBeUsed);
-            let (_, _, peek, look) =
-                tokio::try_join!(biased; relaxed, self.promote(session), self.peek(session), look)?;
+            let (_, _, peek, look) = tokio::try_join!(biased; once, self.promote(session), self.peek(session), look)?;
             let rows = if peek.is_repeat { Vec::new() } else { self.take_free(session, Some(look)).await? };
             (peek, rows)
         } else {
             let (_, _, peek, waiting) =
-                tokio::try_join!(biased; relaxed, self.promote(session), self.peek(session), self.waiting(session))?;
+                tokio::try_join!(biased; once, self.promote(session), self.peek(session), self.waiting(session))?;
             let rows = match waiting.is_empty() {
                 _ if peek.is_repeat => Vec::new(),
                 true => self.take_free(session, None).await?,
@@ -204,6 +214,30 @@ impl Asked {
             session.execute(DURABLE, &[]).await?;
         }
         Ok(claimed)
+    }
+
+    /// What a claim answers that finds nothing, if this one would.
+    async fn nothing(&self, session: &Session<'_>) -> Result<Option<Claimed>, BackendError> {
+        let limited: Functions = self.limited.iter().collect();
+        let names = [self.unlimited.names.as_slice(), &limited.names].concat();
+        let versions = [self.unlimited.versions.as_slice(), &limited.versions].concat();
+        let values: Values<'_> = &[
+            &names,
+            &versions,
+            &self.queues,
+            &self.tags,
+            &self.expired,
+            &At(self.now),
+            &self.worker,
+            self.token.as_uuid(),
+        ];
+        let row = session.query_one(include_str!("../sql/claim/look.sql"), values).await?;
+        let columns = Columns::new(CLAIM, "tasks", "due", &row);
+        if columns.flag("has_any")? {
+            return Ok(None);
+        }
+        let (next_due, next_deadline) = (columns.optional_time("due")?, columns.optional_time("deadline")?);
+        Ok(Some(Claimed { next_due, next_deadline, ..Claimed::default() }))
     }
 
     /// Makes pending what is due (C-Q1).

@@ -74,6 +74,20 @@ impl PostgresBackend {
         Ok(answer)
     }
 
+    /// Runs one statement that writes, a transaction of its own.
+    pub(crate) async fn write_one<T, F>(&self, operation: &'static str, job: F) -> Result<T, BackendError>
+    where
+        T: Send + 'static,
+        F: for<'s> Fn(&'s Session<'_>) -> BoxFuture<'s, Result<T, BackendError>> + Send + Sync,
+    {
+        let database = self.database();
+        if database.pooler == Pooler::Transaction {
+            return self.write(operation, job).await;
+        }
+        let session = Session::of_client(database.client(operation).await?, database, operation);
+        job(&session).await
+    }
+
     /// Runs one statement, or several of which each is a transaction of its own.
     pub(crate) async fn read<T, F>(&self, operation: &'static str, job: F) -> Result<T, BackendError>
     where

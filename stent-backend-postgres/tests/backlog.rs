@@ -95,6 +95,7 @@ fn request(function: &str, max_concurrent: Option<u32>) -> ClaimRequest {
         queues: Arc::new([]),
         tags: Arc::new([]),
         take_expired: true,
+        is_poll: false,
     }
 }
 

@@ -113,6 +113,7 @@ impl Store {
             queues: Arc::new([]),
             tags: Arc::new([]),
             take_expired: false,
+            is_poll: false,
         };
         let claimed = self.backend.claim(NOW, &request).await.unwrap();
         claimed.tasks.into_iter().map(|task| task.claim).collect()

@@ -68,6 +68,7 @@ fn request(limit: u32, max_concurrent: Option<u32>) -> ClaimRequest {
         queues: Arc::new([]),
         tags: Arc::new([]),
         take_expired: true,
+        is_poll: false,
     }
 }
 

@@ -72,6 +72,7 @@ impl Store {
             queues: Arc::new([]),
             tags: Arc::new([]),
             take_expired: false,
+            is_poll: false,
         };
         self.backend.claim(NOW, &request).await.unwrap().tasks.into_iter().map(|task| task.claim).collect()
     }

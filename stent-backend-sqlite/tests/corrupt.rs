@@ -50,6 +50,7 @@ fn request(tags: &[&str]) -> ClaimRequest {
         queues: [].into(),
         tags: tags.iter().map(|tag| Tag::new(tag).unwrap()).collect(),
         take_expired: true,
+        is_poll: false,
     }
 }
 

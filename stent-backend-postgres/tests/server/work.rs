@@ -47,5 +47,6 @@ pub(crate) fn request(limit: u32) -> ClaimRequest {
         queues: Arc::new([]),
         tags: Arc::new([]),
         take_expired: true,
+        is_poll: false,
     }
 }

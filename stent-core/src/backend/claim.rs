@@ -25,6 +25,7 @@ pub trait Claims: Send + Sync {
     ///   pending again or with its lease run out, until it ends or waits for a retry; those of its ancestors are not counted against it; one that holds a place is always eligible.
     /// - C-Y4 With an empty journal the claim counts an attempt and begins the journal's time. With a non-empty one it counts none, unless
     ///   the task has none (a redrive or a release took them back); `deliveries` grows if the claim before ran out and wrote no entry, and is 0 otherwise.
+    /// - C-Q1 A poll (`is_poll`) takes and answers what any other claim does.
     ///
     /// # Errors
     /// [`BackendError`] if the store is in trouble. Rows that cannot be read are answered apart, claimed (S19).

@@ -26,6 +26,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 struct Looks {
     /// There may be more at once.
     again: bool,
+    /// Nothing but the time that has passed asks for this one.
+    is_poll: bool,
     /// The next task falls due.
     due: Option<Timestamp>,
     looked_at: Timestamp,
@@ -37,7 +39,7 @@ struct Looks {
 pub(super) async fn claim(shared: Arc<Shared>) {
     shared.contact.announced().await;
     let now = shared.now();
-    let mut looks = Looks { again: true, due: None, looked_at: now, paused_until: Instant::now() };
+    let mut looks = Looks { again: true, is_poll: false, due: None, looked_at: now, paused_until: Instant::now() };
     while shared.is_running() {
         tokio::select! {
             biased;
@@ -50,7 +52,7 @@ pub(super) async fn claim(shared: Arc<Shared>) {
             continue;
         }
         let (asked, limit) = (Instant::now(), slots.len());
-        let request = request(&shared, limit);
+        let request = request(&shared, limit, looks.is_poll);
         let Some((claimed_at, claimed)) = ask(&shared, request).await else { return };
         let pause = shared.engine.clock.pause((asked.elapsed() * 2).min(LONGEST_PAUSE));
         looks.answered(claimed_at, &claimed, limit, pause);
@@ -76,14 +78,16 @@ impl Looks {
     /// Waits for a reason to look, and then for a free slot.
     async fn wait(&mut self, shared: &Shared) {
         let mut is_hinted = false;
+        self.is_poll = false;
         while !self.again {
             let (is_ready, due) = shared.nudge.take_claims();
             self.due = earlier(self.due, due);
             let now = shared.now();
             let poll = self.looked_at.after(shared.engine.settings.poll);
-            if is_ready || earlier(self.due, Some(poll)).is_some_and(|next| next <= now) {
+            let has_due = self.due.is_some_and(|due| due <= now);
+            if is_ready || has_due || poll <= now {
                 is_hinted = is_ready;
-                self.again = true;
+                self.is_poll = !is_ready && !has_due;
                 break;
             }
             let clock = &shared.engine.clock;
@@ -114,7 +118,7 @@ impl Looks {
     }
 }
 
-fn request(shared: &Shared, limit: usize) -> ClaimRequest {
+fn request(shared: &Shared, limit: usize, is_poll: bool) -> ClaimRequest {
     ClaimRequest {
         worker: shared.id,
         token: ClaimToken::random(),
@@ -124,6 +128,7 @@ fn request(shared: &Shared, limit: usize) -> ClaimRequest {
         queues: Arc::clone(&shared.queues),
         tags: Arc::clone(&shared.tags),
         take_expired: true,
+        is_poll,
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Shared, process};
 /// How often it is seen whether neighbours live, of which the store is not asked.
 const LOOK: Duration = Duration::from_secs(1);
 /// Looks from one question to the store, who the neighbours are, to the next: an idle worker asks for little (R6).
-const LOOKS: u32 = 5;
+const LOOKS: u32 = 10;
 
 /// Watches neighbours, for ever.
 pub(super) async fn watch(shared: &Shared) {

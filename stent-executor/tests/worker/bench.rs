@@ -155,6 +155,7 @@ impl Bench {
             queues: Arc::new([]),
             tags: Arc::new([]),
             take_expired: true,
+            is_poll: false,
         };
         let claimed = claims(&self.memory, self.now(), &request).await;
         claimed.into_iter().map(|task| task.claim).collect()

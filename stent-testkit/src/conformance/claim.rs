@@ -9,8 +9,8 @@ use stent_core::task::{TaskState, Wait};
 use super::acts::Acts;
 use super::builders::{
     ExecutionWith, LEASE, RequestWith, TICK, TaskWith, TurnWith, at, call, child, completed, execution, executions,
-    executions_of, function, has, has_version, ids_of, items, map, released, request, secs, send, signal_name,
-    sleeping, turn, waiting,
+    executions_of, function, has, has_limited, has_version, ids_of, items, map, released, request, secs, send,
+    signal_name, sleeping, turn, waiting,
 };
 use super::store::{Checked, Fixture};
 
@@ -244,6 +244,47 @@ pub(super) async fn a_claim_tells_when_the_next_deadline_passes(s: Fixture) -> C
     assert_eq!(s.claim(at(3), &request()).await?.next_deadline, Some(at(60)), "an ended execution has none to pass");
     s.expire(at(60), 10).await?;
     assert_eq!(s.claim(at(61), &request()).await?.next_deadline, None);
+    Ok(())
+}
+
+/// C-Q1 C-Q2 C-Q3 A poll takes whatever a claim takes: what is pending, falls due, woke up, or was left by a holder.
+pub(super) async fn a_poll_takes_what_a_claim_takes(s: Fixture) -> Checked {
+    let asleep = s.start(at(0), execution("f")).await?;
+    s.rest(at(0), sleeping(asleep.claim, at(30))).await?;
+    let left = s.start(at(0), execution("g")).await?;
+    s.create(at(0), execution("h").due(at(20))).await?;
+    s.create_all(at(0), &executions(3, "f")).await?;
+    let limited = [has("f"), has_limited("g", 1), has_limited("h", 1)];
+    let poll = || request().functions(limited.clone()).poll();
+    assert_eq!(s.take(at(1), poll()).await?.len(), 3, "what is pending");
+    let due = s.take(at(20), poll().without_expired()).await?;
+    assert_eq!(due.iter().map(|task| task.function.as_str()).collect::<Vec<_>>(), ["h"], "what falls due");
+    let request = poll().without_expired();
+    let woken = s.take(at(30), request.clone()).await?;
+    assert_eq!(ids_of(&woken), [asleep.claim.task], "what woke up");
+    assert_eq!(s.take(at(31), request).await?, woken, "a repeat gives the same");
+    let taken = s.take(at(32), poll()).await?;
+    assert!(ids_of(&taken).contains(&left.claim.task), "what was left");
+    Ok(())
+}
+
+/// C-Q1 C-R7 C-T3 A poll that finds nothing for it tells what comes next, as a claim does.
+pub(super) async fn a_poll_that_finds_nothing_tells_what_comes_next(s: Fixture) -> Checked {
+    let empty = s.claim(at(0), &request().poll()).await?;
+    assert_eq!((empty.tasks.len(), empty.next_due, empty.next_deadline), (0, None, None));
+    s.create(at(0), execution("f").due(at(20)).max_duration(secs(40))).await?;
+    s.create(at(0), execution("g").queue("slow").tags(&["gpu"])).await?;
+    let polls = [
+        request().functions([has("f")]),
+        request().queues(&["fast"]),
+        request().tags(&["cpu"]),
+        request().functions([]),
+    ];
+    for poll in polls {
+        let empty = s.claim(at(1), &poll.poll()).await?;
+        assert_eq!((empty.tasks.len(), empty.next_due, empty.next_deadline), (0, Some(at(20)), Some(at(60))));
+    }
+    assert_eq!(s.take(at(1), request().queues(&["slow"]).tags(&["gpu"]).poll()).await?.len(), 1);
     Ok(())
 }
 

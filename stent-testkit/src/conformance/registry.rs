@@ -83,6 +83,8 @@ macro_rules! __conformance_cases {
                 a_suspended_task_without_a_timer_is_not_free ["C-Q1", "C-Q2"],
                 a_claim_tells_when_the_next_task_falls_due ["C-Q1"],
                 a_claim_tells_when_the_next_deadline_passes ["C-T3"],
+                a_poll_takes_what_a_claim_takes ["C-Q1", "C-Q2", "C-Q3"],
+                a_poll_that_finds_nothing_tells_what_comes_next ["C-Q1", "C-R7", "C-T3"],
                 a_repeated_claim_gives_the_same_tasks ["C-Q2"],
                 a_repeated_claim_after_an_end_takes_no_other ["C-Q2", "C-Y4"],
                 a_claim_bears_the_callers_token ["C-Q2"],

@@ -176,6 +176,7 @@ fn claim(history: &mut History<'_>, choices: &mut Choices<'_>) -> Call {
         queues: if choices.chance(30) { choices.some(&QUEUES.map(queue)).into() } else { Arc::from([]) },
         tags: if choices.chance(30) { choices.some(&TAGS.map(tag)).into() } else { Arc::from([]) },
         take_expired: !choices.chance(60),
+        is_poll: choices.chance(30),
     })
 }
 

@@ -329,6 +329,7 @@ impl World {
             queues: Arc::new([]),
             tags: Arc::new([]),
             take_expired: true,
+            is_poll: false,
         };
         self.store.claim(self.clock.now(), &request).await.unwrap()
     }

@@ -19,6 +19,7 @@ pub(crate) fn request() -> ClaimRequest {
         queues: Arc::from([]),
         tags: Arc::from([]),
         take_expired: true,
+        is_poll: false,
     }
 }
 
@@ -53,6 +54,8 @@ pub(crate) trait RequestWith: Sized {
     fn worker(self, worker: WorkerId) -> Self;
     /// Of a worker that leaves expired claims alone.
     fn without_expired(self) -> Self;
+    /// Of a worker whom nobody has told that there is anything.
+    fn poll(self) -> Self;
 }
 
 impl RequestWith for ClaimRequest {
@@ -88,6 +91,11 @@ impl RequestWith for ClaimRequest {
 
     fn without_expired(mut self) -> Self {
         self.take_expired = false;
+        self
+    }
+
+    fn poll(mut self) -> Self {
+        self.is_poll = true;
         self
     }
 }
