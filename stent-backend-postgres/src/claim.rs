@@ -3,19 +3,18 @@
 //! A claim never waits for a task: it passes by those that somebody holds, and looks further if some were. A statement that locks a row may see it as
 //! it is by now, and its journal as it was before; so only tasks that were never claimed are taken by the statement that finds them.
 
+mod claimed;
 mod limited;
 
-use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use stent_core::backend::{Claims, Hint};
-use stent_core::claim::{Claim, ClaimFunction, ClaimRequest, Claimed, ClaimedTask, CorruptClaim, Renewal};
+use stent_core::claim::{Claim, ClaimFunction, ClaimRequest, Claimed, Renewal};
 use stent_core::error::BackendError;
-use stent_core::id::{ClaimToken, TaskId, WorkerId};
+use stent_core::id::{ClaimToken, WorkerId};
 use stent_core::limits;
-use stent_core::retry::RetryPolicy;
 use stent_core::time::Timestamp;
 use stent_core::worker::WorkerRecord;
 use tokio_postgres::Row;
@@ -209,7 +208,7 @@ impl Asked {
         };
         // Also if the first call was committed only now.
         let rows = if rows.is_empty() { self.repeat(session).await? } else { rows };
-        let (claimed, is_last) = read(self.token, rows, &peek);
+        let (claimed, is_last) = claimed::read(self.token, rows, &peek);
         if is_last {
             session.execute(DURABLE, &[]).await?;
         }
@@ -340,80 +339,4 @@ impl Asked {
 
 fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// The tasks in claim order, and those whose rows cannot be read; and whether one of them is on its last attempt, or may be: that must not be forgotten
-/// (C-Y4).
-fn read(token: ClaimToken, mut rows: Vec<Row>, peek: &Peek) -> (Claimed, bool) {
-    let mut claimed = Claimed { next_due: peek.next_due, next_deadline: peek.next_deadline, ..Claimed::default() };
-    let mut is_last = false;
-    rows.sort_by_cached_key(|row| order(Columns::new(CLAIM, "tasks", "id", row)).ok());
-    let mut policies = Policies::default();
-    for row in &rows {
-        let columns = Columns::new(CLAIM, "tasks", "id", row);
-        let Ok(task) = columns.id("id") else { continue };
-        let claim = Claim { task, token };
-        match claimed_task(columns, claim, &mut policies) {
-            Ok(task) => {
-                is_last |= columns.flag("counts").unwrap_or(true) && task.attempt >= task.retry.max_attempts();
-                claimed.tasks.push(task);
-            }
-            Err(error) => {
-                is_last = true;
-                claimed.corrupt.push(CorruptClaim { claim, error });
-            }
-        }
-    }
-    (claimed, is_last)
-}
-
-/// Priority (high first), due time, id.
-type Order = (Reverse<i32>, Option<Timestamp>, Uuid);
-
-fn order(columns: Columns<'_>) -> Result<Order, BackendError> {
-    Ok((Reverse(columns.number("priority")?), columns.optional_time("due")?, columns.get("id")?))
-}
-
-/// The policy that was read last: mostly the next one is the same.
-#[derive(Default)]
-struct Policies<'r>(Option<(&'r str, RetryPolicy)>);
-
-impl<'r> Policies<'r> {
-    fn read(&mut self, columns: Columns<'r>) -> Result<RetryPolicy, BackendError> {
-        let text = columns.text("retry")?;
-        if let Some((_, policy)) = self.0.as_ref().filter(|(known, _)| *known == text) {
-            return Ok(policy.clone());
-        }
-        let policy = columns.retry("retry")?;
-        self.0 = Some((text, policy.clone()));
-        Ok(policy)
-    }
-}
-
-fn claimed_task<'r>(
-    columns: Columns<'r>,
-    claim: Claim,
-    policies: &mut Policies<'r>,
-) -> Result<ClaimedTask, BackendError> {
-    Ok(ClaimedTask {
-        claim,
-        execution: columns.id("execution")?,
-        parent: columns.optional_id::<TaskId>("parent")?,
-        depth: columns.number("depth")?,
-        function: columns.name("function")?,
-        version: columns.version("version")?,
-        input: columns.payload("input")?,
-        fingerprint: columns.fingerprint("fingerprint")?,
-        queue: columns.optional_name("queue")?,
-        retry: policies.read(columns)?,
-        memo: columns.memo()?,
-        attempt: columns.number("attempt")?,
-        deliveries: columns.number("deliveries")?,
-        generation: columns.number("generation")?,
-        is_fresh: columns.flag("is_fresh")?,
-        journal_started_at: columns.time("journal_from")?,
-        started_at: columns.time("started_at")?,
-        last_failure: columns.optional_failure("failure")?,
-        trace: columns.optional_text("trace")?.map(Into::into),
-    })
 }

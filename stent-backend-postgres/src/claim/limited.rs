@@ -8,7 +8,8 @@ use stent_core::name::FunctionName;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{Asked, CLAIM, Functions, Order, count, order};
+use super::claimed::{Order, order};
+use super::{Asked, CLAIM, Functions, count};
 use crate::connection::{Session, Values};
 use crate::row::Columns;
 
