@@ -1,5 +1,7 @@
 //! Claims: tasks are taken, kept and let go.
 
+mod claimed;
+
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -7,15 +9,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use stent_core::backend::{Claims, Hint};
-use stent_core::claim::{Claim, ClaimRequest, Claimed, ClaimedTask, CorruptClaim, Renewal};
+use stent_core::claim::{Claim, ClaimRequest, Claimed, Renewal};
 use stent_core::error::{BackendError, ErrorKind};
-use stent_core::id::{ClaimToken, TaskId, WorkerId};
+use stent_core::id::{TaskId, WorkerId};
 use stent_core::limits;
 use stent_core::name::FunctionName;
-use stent_core::retry::RetryPolicy;
 use stent_core::time::Timestamp;
 use stent_core::worker::WorkerRecord;
 
+use self::claimed::Taken;
 use crate::SqliteBackend;
 use crate::announce;
 use crate::batch::to_json;
@@ -80,49 +82,6 @@ struct Peek {
     next_deadline: Option<Timestamp>,
     /// An earlier call with the same token has taken tasks.
     is_repeat: bool,
-}
-
-/// What a claim took.
-struct Taken {
-    peek: Peek,
-    rows: Vec<SqliteRow>,
-}
-
-impl Taken {
-    /// The tasks in claim order, and those whose rows cannot be read.
-    fn read(mut self, token: ClaimToken) -> Claimed {
-        let mut claimed =
-            Claimed { next_due: self.peek.next_due, next_deadline: self.peek.next_deadline, ..Claimed::default() };
-        self.rows.sort_by_cached_key(|row| order(Columns::new(CLAIM, "tasks", "id", row)).ok());
-        let mut policies = Policies::default();
-        for row in &self.rows {
-            let columns = Columns::new(CLAIM, "tasks", "id", row);
-            // The schema holds ids to their length.
-            let Ok(task) = columns.id("id") else { continue };
-            let claim = Claim { task, token };
-            match claimed_task(columns, claim, &mut policies) {
-                Ok(task) => claimed.tasks.push(task),
-                Err(error) => claimed.corrupt.push(CorruptClaim { claim, error }),
-            }
-        }
-        claimed
-    }
-}
-
-/// The policy that was read last: mostly the next one is the same.
-#[derive(Default)]
-struct Policies<'r>(Option<(&'r str, RetryPolicy)>);
-
-impl<'r> Policies<'r> {
-    fn read(&mut self, columns: Columns<'r>) -> Result<RetryPolicy, BackendError> {
-        let text = columns.text("retry")?;
-        if let Some((_, policy)) = self.0.as_ref().filter(|(known, _)| *known == text) {
-            return Ok(policy.clone());
-        }
-        let policy = columns.retry("retry")?;
-        self.0 = Some((text, policy.clone()));
-        Ok(policy)
-    }
 }
 
 /// Priority (high first), due time, id.
@@ -365,32 +324,4 @@ fn order(columns: Columns<'_>) -> Result<Order, BackendError> {
 
 fn unreadable(error: serde_json::Error) -> BackendError {
     BackendError::new(ErrorKind::Internal, CLAIM).with_source(error)
-}
-
-fn claimed_task<'r>(
-    columns: Columns<'r>,
-    claim: Claim,
-    policies: &mut Policies<'r>,
-) -> Result<ClaimedTask, BackendError> {
-    Ok(ClaimedTask {
-        claim,
-        execution: columns.id("execution")?,
-        parent: columns.optional_id::<TaskId>("parent")?,
-        depth: columns.number("depth")?,
-        function: columns.name("function")?,
-        version: columns.version("version")?,
-        input: columns.payload("input")?,
-        fingerprint: columns.fingerprint("fingerprint")?,
-        queue: columns.optional_name("queue")?,
-        retry: policies.read(columns)?,
-        memo: columns.memo()?,
-        attempt: columns.number("attempt")?,
-        deliveries: columns.number("deliveries")?,
-        generation: columns.number("generation")?,
-        is_fresh: columns.flag("is_fresh")?,
-        journal_started_at: columns.time("journal_from")?,
-        started_at: columns.time("started_at")?,
-        last_failure: columns.optional_failure("failure")?,
-        trace: columns.optional_text("trace")?.map(Into::into),
-    })
 }
