@@ -57,7 +57,7 @@ impl Claims for PostgresBackend {
         let (worker, all) = (Arc::new(worker.clone()), Arc::<[Claim]>::from(claims));
         if all.is_empty() {
             // An idle worker asks one question.
-            let announced = self.write_one(RENEW, move |session| {
+            let announced = self.write_apart(RENEW, move |session| {
                 let worker = Arc::clone(&worker);
                 Box::pin(async move { announce::announce(session, now, &worker).await })
             });

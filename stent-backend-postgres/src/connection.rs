@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::future::Future as _;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use deadpool_postgres::{
-    Client, GenericClient as _, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Transaction,
-};
+use deadpool_postgres::{Client, GenericClient as _, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use stent_core::error::{BackendError, ErrorKind};
 use tokio::task::yield_now;
 use tokio_postgres::types::{ToSql, Type};
@@ -154,7 +155,6 @@ pub(crate) struct Session<'c> {
 
 enum Via<'c> {
     Client(Client),
-    Transaction(Transaction<'c>),
     /// A transaction of the caller's, on a connection that is not ours: nothing stays prepared on it.
     Callers(&'c tokio_postgres::Transaction<'c>),
 }
@@ -163,14 +163,6 @@ impl<'c> Session<'c> {
     /// Each statement is a transaction of its own.
     pub(crate) fn of_client(client: Client, database: &'c Database, operation: &'static str) -> Self {
         Self { via: Via::Client(client), database, operation, queue: Queue::default() }
-    }
-
-    pub(crate) fn of_transaction(
-        transaction: Transaction<'c>,
-        database: &'c Database,
-        operation: &'static str,
-    ) -> Self {
-        Self { via: Via::Transaction(transaction), database, operation, queue: Queue::default() }
     }
 
     pub(crate) fn of_callers(
@@ -186,11 +178,22 @@ impl<'c> Session<'c> {
         self.operation
     }
 
-    /// The transaction, if this is one.
-    pub(crate) fn into_transaction(self) -> Option<Transaction<'c>> {
-        match self.via {
-            Via::Transaction(transaction) => Some(transaction),
-            Via::Client(_) | Via::Callers(_) => None,
+    /// Begins or ends a transaction.
+    pub(crate) async fn frame(&self, sql: &'static str) -> Result<(), BackendError> {
+        let place = self.queue.enter();
+        let framed = match &self.via {
+            Via::Client(client) => place.send(client.batch_execute(sql)).await,
+            Via::Callers(transaction) => place.send(transaction.batch_execute(sql)).await,
+        };
+        self.answer(framed).await
+    }
+
+    /// Has the server do this before anything that is asked for later, and waits for no answer.
+    pub(crate) fn abandon(&self, sql: &'static str) {
+        if let Via::Client(client) = &self.via {
+            let mut sent = pin!(client.batch_execute(sql));
+            // A statement goes out when it is polled first.
+            let _ = sent.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         }
     }
 
@@ -199,14 +202,8 @@ impl<'c> Session<'c> {
         let place = self.queue.enter();
         let rows = match (&self.via, self.prepared(sql).await?) {
             (Via::Client(client), Prepared::Here(statement)) => place.send(client.query(&statement, values)).await,
-            (Via::Transaction(transaction), Prepared::Here(statement)) => {
-                place.send(transaction.query(&statement, values)).await
-            }
             (Via::Client(client), Prepared::Nowhere(types)) => {
                 place.send(client.query_typed(sql, &typed(values, &types))).await
-            }
-            (Via::Transaction(transaction), Prepared::Nowhere(types)) => {
-                place.send(transaction.query_typed(sql, &typed(values, &types))).await
             }
             (Via::Callers(transaction), Prepared::Here(statement)) => {
                 place.send(transaction.query(&statement, values)).await
@@ -234,14 +231,8 @@ impl<'c> Session<'c> {
         let place = self.queue.enter();
         let changed = match (&self.via, self.prepared(sql).await?) {
             (Via::Client(client), Prepared::Here(statement)) => place.send(client.execute(&statement, values)).await,
-            (Via::Transaction(transaction), Prepared::Here(statement)) => {
-                place.send(transaction.execute(&statement, values)).await
-            }
             (Via::Client(client), Prepared::Nowhere(types)) => {
                 place.send(client.execute_typed(sql, &typed(values, &types))).await
-            }
-            (Via::Transaction(transaction), Prepared::Nowhere(types)) => {
-                place.send(transaction.execute_typed(sql, &typed(values, &types))).await
             }
             (Via::Callers(transaction), Prepared::Here(statement)) => {
                 place.send(transaction.execute(&statement, values)).await
@@ -258,7 +249,6 @@ impl<'c> Session<'c> {
             _ if self.database.pooler == Pooler::Transaction => return self.types(sql).await.map(Prepared::Nowhere),
             Via::Callers(_) => return self.types(sql).await.map(Prepared::Nowhere),
             Via::Client(client) => client.prepare_cached(sql).await,
-            Via::Transaction(transaction) => transaction.prepare_cached(sql).await,
         };
         self.answer(statement).await.map(Prepared::Here)
     }
@@ -279,7 +269,6 @@ impl<'c> Session<'c> {
         }
         let statement = match &self.via {
             Via::Client(client) => client.prepare(sql).await,
-            Via::Transaction(transaction) => transaction.prepare(sql).await,
             Via::Callers(transaction) => transaction.prepare(sql).await,
         };
         let statement = self.answer(statement).await?;

@@ -17,6 +17,7 @@ use crate::row::{At, Columns};
 use crate::tree::{self, Cancellation};
 use crate::{redrive, transaction::Hinted};
 
+const DISPATCH: &str = "dispatch";
 const EXPIRE: &str = "expire";
 
 #[async_trait]
@@ -26,9 +27,17 @@ impl Dispatch for PostgresBackend {
             return Ok(Vec::new());
         }
         let roots = Arc::new(NewRoots::pack(executions));
-        self.write_hinting("dispatch", move |session| {
+        if !roots.are_one_statement() {
+            return self
+                .write_hinting(DISPATCH, move |session| {
+                    let roots = Arc::clone(&roots);
+                    Box::pin(async move { insert_roots(session, now, &roots).await })
+                })
+                .await;
+        }
+        self.write_apart_hinting(DISPATCH, move |session| {
             let roots = Arc::clone(&roots);
-            Box::pin(async move { Ok((root::insert(session, now, &roots).await?, roots.hints())) })
+            Box::pin(async move { insert_roots(session, now, &roots).await })
         })
         .await
     }
@@ -68,6 +77,14 @@ impl Dispatch for PostgresBackend {
         }
         Ok(expired)
     }
+}
+
+async fn insert_roots(
+    session: &Session<'_>,
+    now: Timestamp,
+    roots: &NewRoots,
+) -> Result<Hinted<Vec<Dispatched>>, BackendError> {
+    Ok((root::insert(session, now, roots).await?, roots.hints()))
 }
 
 /// Makes executions in a transaction of others; answers per item.

@@ -61,6 +61,11 @@ impl NewRoots {
         ended.chain([Hint::TasksReady]).collect()
     }
 
+    /// Whether one statement inserts all of them.
+    pub(crate) fn are_one_statement(&self) -> bool {
+        self.executions.iter().map(bytes).sum::<usize>() < PARCEL
+    }
+
     /// All of them, in one statement unless their payloads are very large.
     fn rows(&self) -> Vec<Rows<'_>> {
         let mut all = Vec::new();
@@ -100,7 +105,7 @@ impl<'a> Rows<'a> {
         self.durations.push(new.max_duration.map(micros));
         self.deadlines.push(At::some(new.deadline()));
         self.results.push(new.born.as_ref().map(|result| result.as_bytes()));
-        self.bytes += task.input.len() + new.born.as_ref().map_or(0, |result| result.len());
+        self.bytes += bytes(new);
     }
 
     /// Inserts those that are new; answers with how many that were.
@@ -158,6 +163,11 @@ pub(crate) fn memo(task: &NewTask) -> (Option<&'static str>, Option<i64>) {
 
 fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// The size of its payloads.
+fn bytes(new: &NewExecution) -> usize {
+    new.task.input.len() + new.born.as_ref().map_or(0, |result| result.len())
 }
 
 /// Inserts the roots that are new; answers per item.

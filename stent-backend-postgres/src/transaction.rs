@@ -6,16 +6,20 @@ use futures_util::future::BoxFuture;
 use stent_core::backend::Hint;
 use stent_core::error::BackendError;
 use tokio::time::sleep;
-use tokio_postgres::IsolationLevel;
 
 use crate::PostgresBackend;
 use crate::connection::{Database, Session};
-use crate::error::{During, is_conflict};
+use crate::error::is_conflict;
 use crate::migrate::ENTER;
 use crate::options::Pooler;
 
 /// What a job answers, and what is to be told to listeners once it is committed.
 pub(crate) type Hinted<T> = (T, Vec<Hint>);
+
+/// The lock rules hold at no other level, and a role may have another by default.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+const BEGIN_READS: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+const ROLL_BACK: &str = "ROLLBACK";
 
 /// How often a transaction is begun in all before its conflict is answered.
 const TRIES: u32 = 20;
@@ -41,51 +45,82 @@ impl PostgresBackend {
         T: Send + 'static,
         F: for<'s> Fn(&'s Session<'_>) -> BoxFuture<'s, Result<Hinted<T>, BackendError>> + Send + Sync,
     {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            match self.try_write(operation, &job).await {
-                Err(error) if is_conflict(&error) && tries < TRIES => sleep(pause(tries)).await,
-                Err(error) => return Err(error),
-                Ok((answer, hints)) => {
-                    self.tell(hints);
-                    return Ok(answer);
-                }
-            }
-        }
+        let hinted = self.retry(|| self.transact(operation, BEGIN, |session| job(session))).await?;
+        Ok(self.told(hinted))
     }
 
-    async fn try_write<T, F>(&self, operation: &'static str, job: &F) -> Result<Hinted<T>, BackendError>
+    /// Like [`write_hinting`](Self::write_hinting), of a job whose every statement is a transaction of its own.
+    pub(crate) async fn write_apart_hinting<T, F>(&self, operation: &'static str, job: F) -> Result<T, BackendError>
     where
         T: Send + 'static,
         F: for<'s> Fn(&'s Session<'_>) -> BoxFuture<'s, Result<Hinted<T>, BackendError>> + Send + Sync,
     {
-        let database = self.database();
-        let mut client = database.client(operation).await?;
-        // Said each time: the lock rules hold at no other level, and a role may have another by default.
-        let begin = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted);
-        let session = Session::of_transaction(begin.start().await.during(operation)?, database, operation);
-        enter(&session, database).await?;
-        // Dropped without a commit, for whatever reason, it is rolled back.
-        let answer = job(&session).await?;
-        if let Some(transaction) = session.into_transaction() {
-            transaction.commit().await.during(operation)?;
+        if self.database().pooler == Pooler::Transaction {
+            return self.write_hinting(operation, job).await;
         }
-        Ok(answer)
+        let hinted = self.retry(|| self.apart(operation, |session| job(session))).await?;
+        Ok(self.told(hinted))
     }
 
-    /// Runs one statement that writes, a transaction of its own.
-    pub(crate) async fn write_one<T, F>(&self, operation: &'static str, job: F) -> Result<T, BackendError>
+    /// Like [`write`](Self::write), of a job whose every statement is a transaction of its own.
+    pub(crate) async fn write_apart<T, F>(&self, operation: &'static str, job: F) -> Result<T, BackendError>
     where
         T: Send + 'static,
         F: for<'s> Fn(&'s Session<'_>) -> BoxFuture<'s, Result<T, BackendError>> + Send + Sync,
     {
-        let database = self.database();
-        if database.pooler == Pooler::Transaction {
-            return self.write(operation, job).await;
+        self.write_apart_hinting(operation, move |session| {
+            let answer = job(session);
+            Box::pin(async move { Ok((answer.await?, Vec::new())) })
+        })
+        .await
+    }
+
+    /// Tells listeners what was committed.
+    fn told<T>(&self, (answer, hints): Hinted<T>) -> T {
+        self.tell(hints);
+        answer
+    }
+
+    /// Tries again while another stands in the way.
+    async fn retry<T, R>(&self, attempt: impl Fn() -> R) -> Result<T, BackendError>
+    where
+        R: Future<Output = Result<T, BackendError>>,
+    {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match attempt().await {
+                Err(error) if is_conflict(&error) && tries < TRIES => sleep(pause(tries)).await,
+                answer => return answer,
+            }
         }
+    }
+
+    /// Runs a job in a transaction that is begun so. The beginning goes out with the job's first statements.
+    async fn transact<T, F>(&self, operation: &'static str, begin: &'static str, job: F) -> Result<T, BackendError>
+    where
+        T: Send,
+        F: for<'s> FnOnce(&'s Session<'_>) -> BoxFuture<'s, Result<T, BackendError>> + Send,
+    {
+        let database = self.database();
         let session = Session::of_client(database.client(operation).await?, database, operation);
-        job(&session).await
+        let mut open = Open { session, is_over: false };
+        let (begun, done) = tokio::join!(biased; open.session.frame(begin), async {
+            enter(&open.session, database).await?;
+            job(&open.session).await
+        });
+        match begun.and(done) {
+            Ok(answer) => {
+                open.session.frame("COMMIT").await?;
+                open.is_over = true;
+                Ok(answer)
+            }
+            Err(error) => {
+                // Without an answer its connection is of no use, which the pool sees.
+                open.is_over = open.session.frame(ROLL_BACK).await.is_ok();
+                Err(error)
+            }
+        }
     }
 
     /// Runs one statement, or several of which each is a transaction of its own.
@@ -98,6 +133,15 @@ impl PostgresBackend {
         if database.pooler == Pooler::Transaction {
             return self.read_together(operation, job).await;
         }
+        self.apart(operation, job).await
+    }
+
+    async fn apart<T, F>(&self, operation: &'static str, job: F) -> Result<T, BackendError>
+    where
+        T: Send,
+        F: for<'s> FnOnce(&'s Session<'_>) -> BoxFuture<'s, Result<T, BackendError>> + Send,
+    {
+        let database = self.database();
         let session = Session::of_client(database.client(operation).await?, database, operation);
         job(&session).await
     }
@@ -108,16 +152,21 @@ impl PostgresBackend {
         T: Send + 'static,
         F: for<'s> FnOnce(&'s Session<'_>) -> BoxFuture<'s, Result<T, BackendError>> + Send,
     {
-        let database = self.database();
-        let mut client = database.client(operation).await?;
-        let begin = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
-        let session = Session::of_transaction(begin.start().await.during(operation)?, database, operation);
-        enter(&session, database).await?;
-        let answer = job(&session).await?;
-        if let Some(transaction) = session.into_transaction() {
-            transaction.commit().await.during(operation)?;
+        self.transact(operation, BEGIN_READS, job).await
+    }
+}
+
+/// A session with a transaction on it, which ends with it, also if its caller goes away.
+struct Open<'d> {
+    session: Session<'d>,
+    is_over: bool,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.session.abandon(ROLL_BACK);
         }
-        Ok(answer)
     }
 }
 

@@ -109,10 +109,7 @@ async fn map(database: Database, items: u32, chunk: u32) -> Vec<Row> {
     let grown = memory() - idle;
     worker.stop().await.unwrap();
     let what = format!("{items} by {chunk}");
-    vec![
-        rate(what.clone(), "items/s", items, time, None),
-        Row { metric: what, unit: "MB", stent: grown, floor: None },
-    ]
+    vec![rate(what.clone(), "items/s", items, time, None), Row { metric: what, unit: "MB", stent: grown, floor: None }]
 }
 
 pub(crate) async fn maps(database: Database) -> Vec<Row> {

@@ -47,7 +47,8 @@ impl Report {
             };
             let (stent, floor) = (of(|row| Some(row.stent)), of(|row| row.floor));
             // Each run has its own floor: the machine is not the same from run to run.
-            let ratio = of(|row| row.floor.map(|floor| if is_rate(row.unit) { row.stent / floor } else { floor / row.stent }));
+            let ratio =
+                of(|row| row.floor.map(|floor| if is_rate(row.unit) { row.stent / floor } else { floor / row.stent }));
             self.0.push(Figure {
                 workload: workload.to_owned(),
                 backend: database.to_string(),
@@ -78,7 +79,11 @@ fn median(sorted: &[f64]) -> Option<f64> {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<3} {:<8} {:<26} {:>10} {:>17} {:>10} {:>6}", "", "backend", "metric", "stent", "spread", "floor", "ratio")?;
+        writeln!(
+            f,
+            "{:<3} {:<8} {:<26} {:>10} {:>17} {:>10} {:>6}",
+            "", "backend", "metric", "stent", "spread", "floor", "ratio"
+        )?;
         for figure in &self.0 {
             let optional = |number: Option<f64>| number.map_or_else(String::new, short);
             let spread = format!("{} … {}", short(figure.spread.0), short(figure.spread.1));
