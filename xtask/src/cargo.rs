@@ -1,10 +1,30 @@
-//! Running cargo, and any other program, from the root of the workspace.
+//! Running cargo, and any other program, from the root of the workspace; what cargo has built.
 
 use crate::Result;
-use std::ffi::OsStr;
+use serde_json::Value;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+
+/// A test or benchmark that cargo has built, and the folder of its crate.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Program {
+    pub(crate) executable: PathBuf,
+    pub(crate) folder: PathBuf,
+}
+
+impl Program {
+    /// The program of this name that a message of cargo announces; `None` for any other message.
+    pub(crate) fn parse(message: &str, name: &str) -> Option<Self> {
+        let message: Value = serde_json::from_str(message).ok()?;
+        if message["reason"] != "compiler-artifact" || message["target"]["name"] != name {
+            return None;
+        }
+        let manifest = Path::new(message["manifest_path"].as_str()?);
+        Some(Self { executable: message["executable"].as_str()?.into(), folder: manifest.parent()?.to_owned() })
+    }
+}
 
 /// The root of the workspace: the folder above this crate, where cargo says it is now.
 pub(crate) fn root() -> Result<PathBuf> {
@@ -20,6 +40,14 @@ pub(crate) fn root() -> Result<PathBuf> {
 pub(crate) fn cargo(root: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root);
+    // Those of this program: build scripts that look at them would run again whenever cargo is started by hand in between.
+    let own = std::env::vars_os().map(|(name, _)| name);
+    let is_of_package = |name: &OsString| {
+        name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+    };
+    own.filter(is_of_package).for_each(|name| {
+        command.env_remove(name);
+    });
     command
 }
 
@@ -92,5 +120,17 @@ mod tests {
         assert!(status.unwrap().success());
         assert_eq!(lines.len(), 1);
         assert!(lines[0].starts_with("cargo 1."), "{lines:?}");
+    }
+
+    #[test]
+    fn the_program_is_found_among_the_messages_of_cargo() {
+        let artifact = r#"{"reason":"compiler-artifact","manifest_path":"/r/stent-testkit/Cargo.toml",
+            "target":{"kind":["test"],"name":"conformance"},"executable":"/r/target/debug/deps/conformance-1a"}"#;
+        let found =
+            Program { executable: "/r/target/debug/deps/conformance-1a".into(), folder: "/r/stent-testkit".into() };
+        assert_eq!(Program::parse(artifact, "conformance"), Some(found));
+        assert_eq!(Program::parse(artifact, "plans"), None);
+        assert_eq!(Program::parse(r#"{"reason":"build-finished","success":true}"#, "conformance"), None);
+        assert_eq!(Program::parse("warning: unused", "conformance"), None);
     }
 }

@@ -3,12 +3,11 @@
 //! A backend that must be there and ran no case is a failure: green by skipping is not green.
 
 use crate::Result;
-use crate::cargo;
+use crate::cargo::{self, Program};
 use crate::layout::{self, Side};
 use crate::libtest::{Case, Verdict};
-use crate::postgres::Server;
-use serde_json::Value;
-use std::path::{Path, PathBuf};
+use crate::postgres::{Durability, Server};
+use std::path::Path;
 use std::process::Command;
 
 /// A backend and the crate whose `tests/conformance.rs` runs the suite on it; the crate's folder bears its name.
@@ -28,13 +27,6 @@ const BACKENDS: [Backend; 3] = [
 const AREAS: [&str; 11] =
     ["dispatch", "claim", "run", "journal", "complete", "wait", "signal", "memo", "variables", "inspect", "maintain"];
 
-/// A test program that cargo has built, and the folder of its crate.
-#[derive(Debug, PartialEq, Eq)]
-struct Program {
-    executable: PathBuf,
-    folder: PathBuf,
-}
-
 /// What the suite did on one backend.
 struct Report {
     backend: &'static str,
@@ -53,7 +45,7 @@ pub(crate) fn run(chosen: Option<&str>, filter: &[String]) -> Result {
         return Err(format!("no backend of that name: one of {}", known.join(", ")).into());
     }
     let server = match backends.iter().any(|backend| backend.name == "postgres") {
-        true => Some(Server::start()?),
+        true => Some(Server::start(Durability::None)?),
         false => None,
     };
     let programs = build(&root, chosen.and(backends.first().copied()))?;
@@ -83,19 +75,9 @@ fn build(root: &Path, one: Option<&Backend>) -> Result<Vec<Program>> {
     };
     command.args(["--test", "conformance"]);
     let mut programs = Vec::new();
-    let status = cargo::stream(&mut command, |line| programs.extend(program(line)))?;
+    let status = cargo::stream(&mut command, |line| programs.extend(Program::parse(line, "conformance")))?;
     cargo::succeeded(&command, status)?;
     Ok(programs)
-}
-
-/// The test program `conformance` that a message of cargo announces; `None` for any other message.
-fn program(message: &str) -> Option<Program> {
-    let message: Value = serde_json::from_str(message).ok()?;
-    if message["reason"] != "compiler-artifact" || message["target"]["name"] != "conformance" {
-        return None;
-    }
-    let manifest = Path::new(message["manifest_path"].as_str()?);
-    Some(Program { executable: message["executable"].as_str()?.into(), folder: manifest.parent()?.to_owned() })
 }
 
 /// Runs a program as cargo would, in its crate's folder, and shows what it prints but for the lines of passed cases.
@@ -237,17 +219,5 @@ total     3/3     1/3
     fn an_unknown_backend_is_refused_with_the_known_ones() {
         let error = run(Some("oracle"), &[]).unwrap_err().to_string();
         assert_eq!(error, "no backend of that name: one of memory, sqlite, postgres");
-    }
-
-    #[test]
-    fn the_program_is_found_among_the_messages_of_cargo() {
-        let artifact = r#"{"reason":"compiler-artifact","manifest_path":"/r/stent-testkit/Cargo.toml",
-            "target":{"kind":["test"],"name":"conformance"},"executable":"/r/target/debug/deps/conformance-1a"}"#;
-        let found =
-            Program { executable: "/r/target/debug/deps/conformance-1a".into(), folder: "/r/stent-testkit".into() };
-        assert_eq!(program(artifact), Some(found));
-        assert_eq!(program(&artifact.replace("conformance\"}", "plans\"}")), None);
-        assert_eq!(program(r#"{"reason":"build-finished","success":true}"#), None);
-        assert_eq!(program("warning: unused"), None);
     }
 }

@@ -1,5 +1,6 @@
 //! The project's own commands, `cargo xtask <command>`: they run cargo and read the tree, and depend on no crate of it.
 
+mod bench;
 mod cargo;
 mod ci;
 mod conformance;
@@ -27,6 +28,8 @@ Commands:
   test [-- FILTER...]  unit, integration and doc tests
   conformance [--backend memory|sqlite|postgres] [-- FILTER...]
                        the suite on every backend, areas by backends
+  bench [W1...] [--backend sqlite|postgres] [--runs N] [--json FILE] [--profile]
+                       what Stent does a second, beside what the database does
   postgres [-- COMMAND...]
                        a PostgreSQL server for tests, while COMMAND runs
   tidy                 the rules of the house that no compiler knows
@@ -59,6 +62,7 @@ fn run(arguments: &[String]) -> Result {
         }
         (["conformance"], filter) => conformance::run(None, filter),
         (["conformance", "--backend", name], filter) => conformance::run(Some(name), filter),
+        (["bench", asked @ ..], []) => bench::run(asked),
         (["postgres"], command) => postgres::run(command),
         (["tidy"], []) => tidy::run(),
         (["release-migrations"], []) => tidy::release_migrations(),

@@ -3,14 +3,14 @@
 use crate::Result;
 use crate::cargo;
 use crate::libtest::{Case, Totals, Verdict};
-use crate::postgres::Server;
+use crate::postgres::{Durability, Server};
 
 /// Runs the tests whose names match `filter` (all, if empty) with their output passed through.
 ///
 /// A failed test is an error, and so is a run without any.
 pub(crate) fn run(filter: &[String]) -> Result<Totals> {
     let root = cargo::root()?;
-    let server = Server::start()?;
+    let server = Server::start(Durability::None)?;
     let mut totals = Totals::default();
     // Not `--all-targets`: that builds examples as tests, and the tests run them as programs.
     let mut command = cargo::cargo(&root, ["test", "--workspace", "--no-fail-fast", "--"]);

@@ -1,74 +1,76 @@
-//! What Stent does a second, beside what the database itself does: `cargo xtask bench [-- WORKLOAD …] [--runs N] [--json FILE]`.
+//! What Stent does a second, beside what the database itself does: `cargo xtask bench`.
 //!
-//! Every workload is run on each database, in turns with the raw floor: hand-written SQL on a table of the same shape, with the same durability and the same
-//! batch sizes. Nothing is asserted about time.
+//! Every workload is run on each database, in turns with the raw floor: hand-written SQL on tables of the same shape, with the same durability and in large
+//! batches. Results are checked; nothing is asserted about time. Workers are processes of their own, but where latency is measured.
 #![expect(clippy::unwrap_used, reason = "a benchmark ends by it")]
 
+mod arguments;
 mod database;
+mod fill;
 mod floor;
+mod full;
 mod functions;
-mod measure;
+mod kills;
+mod latency;
+mod maps;
+mod queue;
 mod report;
+mod sequences;
+mod setup;
+mod sleepers;
+mod worker;
 
-use database::Database;
-use report::{Report, Row};
+use std::process::ExitCode;
 
-/// The workloads, by name.
-const WORKLOADS: [&str; 4] = ["W1", "W2", "W3", "W4"];
+use arguments::Arguments;
+use report::Report;
+use setup::Setup;
 
-/// What was asked for.
-struct Arguments {
-    workloads: Vec<String>,
-    runs: usize,
-    json: Option<String>,
-}
-
-impl Arguments {
-    fn read() -> Result<Self, String> {
-        let mut asked = Self { workloads: Vec::new(), runs: 3, json: None };
-        let mut arguments = std::env::args().skip(1);
-        while let Some(argument) = arguments.next() {
-            match argument.as_str() {
-                // What `cargo bench` adds.
-                "--bench" => {}
-                "--runs" => {
-                    let runs = arguments.next().and_then(|runs| runs.parse().ok()).filter(|runs| *runs > 0);
-                    asked.runs = runs.ok_or("--runs needs a number")?;
-                }
-                "--json" => asked.json = Some(arguments.next().ok_or("--json needs a file")?),
-                workload if WORKLOADS.contains(&workload) => asked.workloads.push(workload.to_owned()),
-                other => return Err(format!("unknown: {other}; the workloads are {}", WORKLOADS.join(", "))),
-            }
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some(worker::ARGUMENT) {
+        worker::work(&arguments.next().unwrap()).await;
+        return ExitCode::SUCCESS;
+    }
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
         }
-        if asked.workloads.is_empty() {
-            asked.workloads = WORKLOADS.map(str::to_owned).to_vec();
-        }
-        Ok(asked)
     }
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments = Arguments::read()?;
+async fn run() -> Result<(), String> {
+    let arguments = Arguments::read(std::env::args().skip(1))?;
     let mut report = Report::default();
-    for database in Database::all() {
+    for setup in arguments.setups()? {
+        setup.database.check().await?;
         for workload in &arguments.workloads {
-            let mut runs: Vec<Vec<Row>> = Vec::new();
+            let mut runs = Vec::new();
             for run in 1..=arguments.runs {
-                eprintln!("{workload} on {database}, run {run} of {}", arguments.runs);
-                runs.push(match workload.as_str() {
-                    "W1" => measure::queue(database).await,
-                    "W2" => measure::sequences(database).await,
-                    "W3" => measure::maps(database).await,
-                    _ => measure::latency(database).await,
-                });
+                eprintln!("{workload} on {}, run {run} of {}", setup.database, arguments.runs);
+                runs.push(measure(workload, &setup).await);
             }
-            report.add(workload, database, runs);
+            report.add(workload, setup.database, &runs);
         }
     }
     println!("{report}");
-    if let Some(file) = arguments.json {
-        std::fs::write(file, report.json())?;
+    match arguments.json {
+        Some(file) => std::fs::write(&file, report.json()).map_err(|error| format!("{}: {error}", file.display())),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+async fn measure(workload: &str, setup: &Setup) -> Vec<report::Row> {
+    match workload {
+        "W1" => queue::run(setup).await,
+        "W2" => sequences::run(setup).await,
+        "W3" => maps::run(setup).await,
+        "W4" => latency::run(setup).await,
+        "W5" => kills::run(setup).await,
+        "W6" => sleepers::run(setup).await,
+        _ => full::run(setup).await,
+    }
 }

@@ -1,6 +1,7 @@
 //! The figures: medians and spreads of several runs, as a table and as JSON.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -9,14 +10,34 @@ use crate::database::Database;
 /// One figure of one run.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
-    pub(crate) metric: String,
-    pub(crate) unit: &'static str,
-    pub(crate) stent: f64,
-    /// What the raw database reaches, if it can be asked the same.
-    pub(crate) floor: Option<f64>,
+    metric: String,
+    unit: &'static str,
+    stent: f64,
+    /// What the raw database reaches, or what is held to be enough where that cannot be asked.
+    floor: Option<f64>,
 }
 
-/// A figure over all runs. `ratio` is so that more is better: `stent / floor` of rates, `floor / stent` of times.
+impl Row {
+    pub(crate) fn new(metric: impl Into<String>, unit: &'static str, stent: f64) -> Self {
+        Self { metric: metric.into(), unit, stent, floor: None }
+    }
+
+    pub(crate) fn floor(self, floor: f64) -> Self {
+        Self { floor: Some(floor), ..self }
+    }
+
+    /// More is better: `stent / floor` of rates, `floor / stent` of times and sizes.
+    fn ratio(&self) -> Option<f64> {
+        self.floor.map(|floor| if self.unit.ends_with("/s") { self.stent / floor } else { floor / self.stent })
+    }
+}
+
+/// So many in this time.
+pub(crate) fn per_second(count: u32, time: Duration) -> f64 {
+    f64::from(count) / time.as_secs_f64()
+}
+
+/// A figure over all runs: medians.
 #[derive(Debug, Serialize)]
 struct Figure {
     workload: String,
@@ -37,7 +58,7 @@ pub(crate) struct Report(Vec<Figure>);
 
 impl Report {
     /// Takes in the runs of a workload, which have the same rows.
-    pub(crate) fn add(&mut self, workload: &str, database: Database, runs: Vec<Vec<Row>>) {
+    pub(crate) fn add(&mut self, workload: &str, database: Database, runs: &[Vec<Row>]) {
         let Some(first) = runs.first() else { return };
         for (at, row) in first.iter().enumerate() {
             let of = |figure: fn(&Row) -> Option<f64>| -> Vec<f64> {
@@ -45,18 +66,16 @@ impl Report {
                 figures.sort_by(f64::total_cmp);
                 figures
             };
-            let (stent, floor) = (of(|row| Some(row.stent)), of(|row| row.floor));
-            // Each run has its own floor: the machine is not the same from run to run.
-            let ratio =
-                of(|row| row.floor.map(|floor| if is_rate(row.unit) { row.stent / floor } else { floor / row.stent }));
+            let stent = of(|row| Some(row.stent));
             self.0.push(Figure {
                 workload: workload.to_owned(),
                 backend: database.to_string(),
                 metric: row.metric.clone(),
                 unit: row.unit,
                 stent: median(&stent).unwrap_or(0.0),
-                floor: median(&floor),
-                ratio: median(&ratio),
+                floor: median(&of(|row| row.floor)),
+                // Each run has its own floor: the machine is not the same from run to run.
+                ratio: median(&of(Row::ratio)),
                 runs: runs.len(),
                 spread: (stent.first().copied().unwrap_or(0.0), stent.last().copied().unwrap_or(0.0)),
             });
@@ -69,40 +88,39 @@ impl Report {
     }
 }
 
-fn is_rate(unit: &str) -> bool {
-    unit.ends_with("/s")
-}
-
+/// The middle one, or the mean of the two in the middle.
 fn median(sorted: &[f64]) -> Option<f64> {
-    sorted.get(sorted.len() / 2).copied()
+    let (lower, upper) = (sorted.get(sorted.len().checked_sub(1)? / 2)?, sorted.get(sorted.len() / 2)?);
+    Some(f64::midpoint(*lower, *upper))
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{:<3} {:<8} {:<26} {:>10} {:>17} {:>10} {:>6}",
-            "", "backend", "metric", "stent", "spread", "floor", "ratio"
-        )?;
+        line(f, ["", "backend", "metric", "stent", "spread", "floor", "ratio"])?;
         for figure in &self.0 {
-            let optional = |number: Option<f64>| number.map_or_else(String::new, short);
+            let (metric, stent) = (format!("{}, {}", figure.metric, figure.unit), short(figure.stent));
             let spread = format!("{} … {}", short(figure.spread.0), short(figure.spread.1));
-            writeln!(
-                f,
-                "{:<3} {:<8} {:<26} {:>10} {:>17} {:>10} {:>6}",
-                figure.workload,
-                figure.backend,
-                format!("{}, {}", figure.metric, figure.unit),
-                short(figure.stent),
-                spread,
-                optional(figure.floor),
-                figure.ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"))
-            )?;
+            let floor = figure.floor.map_or_else(String::new, short);
+            let ratio = figure.ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
+            line(f, [&figure.workload, &figure.backend, &metric, &stent, &spread, &floor, &ratio])?;
         }
         Ok(())
     }
 }
 
+/// A line of at most 100 columns.
+fn line(
+    f: &mut fmt::Formatter<'_>,
+    [workload, backend, metric, stent, spread, floor, ratio]: [&str; 7],
+) -> fmt::Result {
+    writeln!(f, "{workload:<4} {backend:<8} {metric:<35} {stent:>8} {spread:>19} {floor:>8} {ratio:>6}")
+}
+
+/// Three digits at least.
 fn short(number: f64) -> String {
-    if number >= 100.0 { format!("{number:.0}") } else { format!("{number:.2}") }
+    match number {
+        _ if number >= 100.0 => format!("{number:.0}"),
+        _ if number >= 10.0 => format!("{number:.1}"),
+        _ => format!("{number:.2}"),
+    }
 }

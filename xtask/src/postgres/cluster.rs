@@ -8,17 +8,15 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Running;
 use super::programs::Programs;
+use super::{Durability, Running};
 use crate::Result;
 use crate::cargo;
 
 /// How long a server may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Nothing here outlives the command, so nothing waits for a disk; tests of durability use servers of their own.
-const SETTINGS: [&str; 7] = [
-    "fsync=off",
-    "full_page_writes=off",
+/// Those of every server, whatever it syncs.
+const SETTINGS: [&str; 5] = [
     "max_connections=400",
     "shared_buffers=256MB",
     "max_wal_size=2GB",
@@ -36,7 +34,7 @@ pub(super) struct Cluster {
 impl Running for Cluster {}
 
 impl Cluster {
-    pub(super) fn start(programs: &Programs) -> Result<Self> {
+    pub(super) fn start(programs: &Programs, durability: Durability) -> Result<Self> {
         let folder = folder()?;
         let user = User::to_run_as();
         user.own(&folder)?;
@@ -50,7 +48,7 @@ impl Cluster {
         let mut server = user.command(&programs.program("postgres"), &folder);
         server.arg("-D").arg(&data).args(["-p", &port.to_string()]);
         server.args(["-c", &format!("unix_socket_directories={}", folder.display())]);
-        for setting in SETTINGS {
+        for setting in SETTINGS.iter().chain(durability.settings()) {
             server.args(["-c", setting]);
         }
         let server = server.stdout(log.try_clone()?).stderr(log).spawn()?;

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Running;
+use super::{Durability, Running};
 use crate::Result;
 use crate::cargo;
 
@@ -21,12 +21,12 @@ pub(super) struct Container {
 impl Running for Container {}
 
 impl Container {
-    pub(super) fn start() -> Result<Self> {
+    pub(super) fn start(durability: Durability) -> Result<Self> {
         let answers = docker(&["info"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
         if !answers.is_ok_and(|status| status.success()) {
             return Err("Docker does not answer".into());
         }
-        let id = cargo::output(&mut docker(&[
+        let mut run = docker(&[
             "run",
             "--detach",
             "--rm",
@@ -40,10 +40,10 @@ impl Container {
             "POSTGRES_HOST_AUTH_METHOD=trust",
             IMAGE,
             "-c",
-            "fsync=off",
-            "-c",
             "max_connections=400",
-        ]))?;
+        ]);
+        run.args(durability.settings().iter().flat_map(|setting| ["-c", setting]));
+        let id = cargo::output(&mut run)?;
         let mut container = Self { id: id.trim().to_owned(), port: 0 };
         let published = cargo::output(&mut docker(&["port", &container.id, "5432/tcp"]))?;
         let port = published.lines().next().and_then(|line| line.rsplit(':').next()?.trim().parse().ok());

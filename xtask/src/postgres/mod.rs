@@ -22,14 +22,33 @@ pub(crate) struct Server {
     _running: Option<Box<dyn Running>>,
 }
 
+/// What a server that is started here syncs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// Nothing: what it holds does not outlive the command. For tests.
+    None,
+    /// What it commits, as a server that is used. For benchmarks.
+    Full,
+}
+
+impl Durability {
+    /// Settings of the server.
+    fn settings(self) -> &'static [&'static str] {
+        match self {
+            Self::None => &["fsync=off", "full_page_writes=off"],
+            Self::Full => &["fsync=on", "full_page_writes=on", "synchronous_commit=on"],
+        }
+    }
+}
+
 /// A server that was started here, and ends when it is dropped.
 trait Running {}
 
 impl Server {
-    /// Finds or starts one.
+    /// Finds one, whatever it syncs, or starts one.
     ///
     /// An error says what to install: tests of a backend are never left out in silence.
-    pub(crate) fn start() -> Result<Self> {
+    pub(crate) fn start(durability: Durability) -> Result<Self> {
         if let Some(url) = std::env::var(URL).ok().filter(|url| !url.is_empty()) {
             println!("PostgreSQL: the server that {URL} names");
             return Ok(Self { url, _running: None });
@@ -41,12 +60,12 @@ impl Server {
         }) {
             Ok(programs) => {
                 println!("PostgreSQL: {}", programs.said());
-                let cluster = cluster::Cluster::start(&programs)?;
+                let cluster = cluster::Cluster::start(&programs, durability)?;
                 return Ok(Self { url: cluster.url(), _running: Some(Box::new(cluster)) });
             }
             Err(error) => tried.push(error.to_string()),
         }
-        match container::Container::start() {
+        match container::Container::start(durability) {
             Ok(container) => {
                 println!("PostgreSQL: a container");
                 Ok(Self { url: container.url(), _running: Some(Box::new(container)) })
@@ -54,7 +73,7 @@ impl Server {
             Err(error) => {
                 tried.push(error.to_string());
                 let tried = tried.join("; ");
-                Err(format!("no PostgreSQL for the tests: {tried}.\nInstall PostgreSQL {} or newer, or name a server: {URL}=postgres://user@host/database", programs::OLDEST).into())
+                Err(format!("no PostgreSQL: {tried}.\nInstall PostgreSQL {} or newer, or name a server: {URL}=postgres://user@host/database", programs::OLDEST).into())
             }
         }
     }
@@ -67,7 +86,7 @@ impl Server {
 
 /// `cargo xtask postgres [-- COMMAND...]`: a server as long as a command runs, or else until the input ends.
 pub(crate) fn run(command: &[String]) -> Result {
-    let server = Server::start()?;
+    let server = Server::start(Durability::None)?;
     let Some((program, arguments)) = command.split_first() else {
         println!("{URL}={}", server.url);
         println!("It ends when the input does: Ctrl-D.");
