@@ -75,6 +75,11 @@ async fn take(backend: &PostgresBackend, limit: u32, max_concurrent: Option<u32>
     backend.claim(NOW, &request(limit, max_concurrent)).await.unwrap().tasks
 }
 
+/// What takes longer waits for what must not be waited for.
+async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("it waits for somebody")
+}
+
 fn ids(tasks: &[ClaimedTask]) -> Vec<TaskId> {
     tasks.iter().map(|task| task.claim.task).collect()
 }
@@ -254,10 +259,13 @@ async fn a_renewal_waits_for_a_write_of_its_own_claim_alone() {
         let until = "SELECT extract(epoch FROM lease_until)::bigint FROM tasks WHERE id = $1";
         other.query_one(until, &[claim.task.as_uuid()]).await.unwrap().get::<_, i64>(0)
     };
-    while until(&claims[1]).await != 1_013 {
-        assert!(!renewal.is_finished(), "it was not renewed");
-        tokio::task::yield_now().await;
-    }
+    in_time(async {
+        while until(&claims[1]).await != 1_013 {
+            assert!(!renewal.is_finished(), "it was not renewed");
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     assert_eq!(until(&claims[0]).await, 1_010);
     writing.commit().await.unwrap();
     assert_eq!(renewal.await.unwrap(), [Renewal::Renewed, Renewal::Renewed]);
@@ -296,19 +304,21 @@ async fn a_lapse_waits_a_while_for_what_another_holds_and_frees_the_rest_at_once
             let (backend, worker) = (backend.clone(), request.worker);
             tokio::spawn(async move { backend.lapse(NOW, worker).await.unwrap() })
         };
-        let mut free = Vec::new();
-        while free.len() < 2 {
-            assert!(!lapse.is_finished(), "the others are not free");
-            free.extend(ids(&take(&backend, 3, None).await));
-        }
-        assert_eq!(free, [held[0], held[2]]);
+        let free = in_time(async {
+            let mut free = Vec::new();
+            while free.len() < 2 {
+                assert!(!lapse.is_finished(), "the others are not free");
+                free.extend(ids(&take(&backend, 3, None).await));
+            }
+            free
+        });
+        assert_eq!(free.await, [held[0], held[2]]);
         if comes_free {
             holding.commit().await.unwrap();
             assert_eq!(lapse.await.unwrap(), 3, "how many it held");
             assert_eq!(ids(&take(&backend, 3, None).await), [held[1]]);
         } else {
-            let lapsed = tokio::time::timeout(Duration::from_secs(20), lapse).await.expect("it waits no longer");
-            assert_eq!(lapsed.unwrap(), 3, "how many it held");
+            assert_eq!(in_time(lapse).await.unwrap(), 3, "how many it held");
             holding.commit().await.unwrap();
             assert_eq!(ids(&take(&backend, 3, None).await), [], "this one's lease has to run out");
         }

@@ -156,7 +156,9 @@ async fn a_call_that_gets_no_connection_is_told_so_in_time() {
     other.batch_execute("BEGIN; LOCK TABLE tasks").await.unwrap();
     let (one, two) = (backend.cancel(now(), execution), backend.cancel(now(), execution));
     let late = async {
-        let error = backend.claim(now(), &request(1)).await.unwrap_err();
+        let request = request(1);
+        let error =
+            tokio::time::timeout(PATIENCE, backend.claim(now(), &request)).await.expect("it is told").unwrap_err();
         other.batch_execute("COMMIT").await.unwrap();
         error
     };
