@@ -26,7 +26,7 @@ use stent_core::{ExecutionId, Payload, SignalId};
 use tokio_postgres::Client;
 
 use server::Schema;
-use way::{Between, Way};
+use way::{Between, Does, Way};
 use work::{now, request, task};
 
 /// Far longer than anything here takes.
@@ -96,7 +96,7 @@ async fn every_connection_bounds_how_long_it_is_silent_in_a_transaction() {
     const SETTING: &str = "idle_in_transaction_session_timeout";
     for pooler in [Pooler::None, Pooler::Transaction] {
         let schema = Schema::new();
-        let between = Between::stand(&schema, pooler == Pooler::Transaction).await;
+        let between = Between::stand(&schema, Does::PassOn).await;
         let backend = open(&schema, between.way.url()).pooler(pooler).open().await.unwrap();
         let hints = backend.wake_ups();
         let client = schema.client().await;
@@ -174,13 +174,34 @@ async fn a_call_that_gets_no_connection_is_told_so_in_time() {
 #[tokio::test]
 async fn connections_that_lose_their_options_are_refused_unless_there_is_said_to_be_a_pooler() {
     let schema = Schema::new();
-    let between = Between::stand(&schema, true).await;
+    let between = Between::stand(&schema, Does::DropOptions).await;
     let error = open(&schema, between.way.url()).open().await.unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::Unsupported);
     assert!(error.to_string().contains("use Pooler::Transaction"), "{error}");
     let backend = open(&schema, between.way.url()).pooler(Pooler::Transaction).open().await.unwrap();
     use_it(&backend).await;
     // Without one they do not lose them.
-    let between = Between::stand(&schema, false).await;
+    let between = Between::stand(&schema, Does::PassOn).await;
     use_it(&open(&schema, between.way.url()).open().await.unwrap()).await;
+}
+
+/// What one process tells is not lost with its connection: the others are told, when there is another, that anything may have happened.
+#[tokio::test]
+async fn what_is_told_on_a_connection_that_breaks_is_told_on_the_next() {
+    let schema = Schema::new();
+    // The end of a notification's text: tasks are ready.
+    let between = Between::stand(&schema, Does::CutOne(":r")).await;
+    let here = open(&schema, between.way.url()).open().await.unwrap();
+    let there = schema.options().open().await.unwrap();
+    let (mut own, mut others) = (here.wake_ups().unwrap(), there.wake_ups().unwrap());
+    for hints in [&mut own, &mut others] {
+        assert_eq!(hints.next().await, Hint::Anything, "it listens");
+    }
+    dispatch(&here, "f").await;
+    for (hints, expected) in [(&mut others, vec![Hint::Anything]), (&mut own, vec![Hint::TasksReady, Hint::Anything])] {
+        for expected in expected {
+            assert_eq!(tokio::time::timeout(PATIENCE, hints.next()).await.expect("it is told"), expected);
+        }
+    }
+    assert!(between.has_cut());
 }

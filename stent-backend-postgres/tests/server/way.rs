@@ -1,5 +1,6 @@
 //! Other ways to the server: as another user, and by what stands in between.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -38,65 +39,106 @@ impl Way {
     }
 }
 
+/// What stands in between does with connections.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Does {
+    PassOn,
+    /// As a pooler may: what they ask for at their beginning does not reach the server.
+    DropOptions,
+    /// Cuts one of them, when a program says this: that does not reach the server.
+    CutOne(&'static str),
+}
+
 /// Stands between programs and the server, and hears what connections begin with.
 pub(crate) struct Between {
     pub(crate) way: Way,
-    begun: Arc<Mutex<Vec<String>>>,
+    heard: Arc<Heard>,
+}
+
+struct Heard {
+    does: Does,
+    begun: Mutex<Vec<String>>,
+    has_cut: AtomicBool,
 }
 
 impl Between {
-    /// Passes on what connections ask for at their beginning, or drops it as a pooler may.
-    pub(crate) async fn stand(schema: &Schema, drops_options: bool) -> Self {
+    pub(crate) async fn stand(schema: &Schema, does: Does) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-        let (server, begun) = (Way::of(schema), Arc::<Mutex<Vec<String>>>::default());
+        let server = Way::of(schema);
         let port = listener.local_addr().expect("it listens").port();
         let way = Way { host: "127.0.0.1".to_owned(), port, ..Way::of(schema) };
-        let heard = Arc::clone(&begun);
+        let heard = Arc::new(Heard { does, begun: Mutex::default(), has_cut: AtomicBool::new(false) });
+        let between = Self { way, heard: Arc::clone(&heard) };
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let server = TcpStream::connect((server.host.as_str(), server.port)).await.expect("the server answers");
-                tokio::spawn(pass_on(client, server, drops_options, Arc::clone(&heard)));
+                let heard = Arc::clone(&heard);
+                tokio::spawn(async move { heard.pass_on(client, server).await });
             }
         });
-        Self { way, begun }
+        between
     }
 
     /// The options of each connection.
     pub(crate) fn begun(&self) -> Vec<String> {
-        self.begun.lock().expect("nobody panicked").clone()
+        self.heard.begun.lock().expect("nobody panicked").clone()
+    }
+
+    pub(crate) fn has_cut(&self) -> bool {
+        self.heard.has_cut.load(Ordering::SeqCst)
     }
 }
 
-/// A connection begins with its length, the protocol's version, and names and values, each closed by a zero; so is the whole.
-async fn pass_on(
-    mut client: TcpStream,
-    mut server: TcpStream,
-    drops_options: bool,
-    begun: Arc<Mutex<Vec<String>>>,
-) -> std::io::Result<()> {
-    let length = client.read_u32().await?;
-    let version = client.read_u32().await?;
-    let mut rest = vec![0; usize::try_from(length).expect("a length") - 8];
-    client.read_exact(&mut rest).await?;
-    let words: Vec<_> = rest.split(|byte| *byte == 0).collect();
-    let (mut kept, mut options) = (Vec::new(), None);
-    for pair in words.chunks_exact(2).take_while(|pair| !pair[0].is_empty()) {
-        if pair[0] == b"options" {
-            options = Some(String::from_utf8_lossy(pair[1]).into_owned());
-        }
-        if pair[0] != b"options" || !drops_options {
-            kept.extend([pair[0], b"\0", pair[1], b"\0"].concat());
+impl Heard {
+    async fn pass_on(&self, mut client: TcpStream, mut server: TcpStream) -> std::io::Result<()> {
+        self.begin(&mut client, &mut server).await?;
+        let (mut said, mut answered) = (vec![0; 16_384], vec![0; 16_384]);
+        loop {
+            tokio::select! {
+                length = client.read(&mut said) => match &said[..length?] {
+                    [] => return Ok(()),
+                    said if self.cuts(said) => return Ok(()),
+                    said => server.write_all(said).await?,
+                },
+                length = server.read(&mut answered) => match &answered[..length?] {
+                    [] => return Ok(()),
+                    answered => client.write_all(answered).await?,
+                },
+            }
         }
     }
-    kept.push(0);
-    // One that asks for a cancellation begins otherwise.
-    if version == 0x0003_0000 {
-        begun.lock().expect("nobody panicked").push(options.unwrap_or_default());
-    } else {
-        kept = rest;
+
+    fn cuts(&self, said: &[u8]) -> bool {
+        let Does::CutOne(word) = self.does else { return false };
+        let is_said = said.windows(word.len()).any(|window| window == word.as_bytes());
+        is_said && !self.has_cut.swap(true, Ordering::SeqCst)
     }
-    server.write_u32(u32::try_from(kept.len() + 8).expect("a length")).await?;
-    server.write_u32(version).await?;
-    server.write_all(&kept).await?;
-    tokio::io::copy_bidirectional(&mut client, &mut server).await.map(drop)
+
+    /// A connection begins with its length, the protocol's version, and names and values, each closed by a zero; so is the whole.
+    async fn begin(&self, client: &mut TcpStream, server: &mut TcpStream) -> std::io::Result<()> {
+        let length = client.read_u32().await?;
+        let version = client.read_u32().await?;
+        let mut rest = vec![0; usize::try_from(length).expect("a length") - 8];
+        client.read_exact(&mut rest).await?;
+        // One that asks for a cancellation begins otherwise.
+        if version == 0x0003_0000 {
+            let words: Vec<_> = rest.split(|byte| *byte == 0).collect();
+            let (mut kept, mut options) = (Vec::new(), String::new());
+            for pair in words.chunks_exact(2).take_while(|pair| !pair[0].is_empty()) {
+                let is_option = pair[0] == b"options";
+                if is_option {
+                    options = String::from_utf8_lossy(pair[1]).into_owned();
+                }
+                if !is_option || self.does != Does::DropOptions {
+                    kept.extend([pair[0], b"\0", pair[1], b"\0"].concat());
+                }
+            }
+            kept.push(0);
+            self.begun.lock().expect("nobody panicked").push(options);
+            rest = kept;
+        }
+        server.write_u32(u32::try_from(rest.len() + 8).expect("a length")).await?;
+        server.write_u32(version).await?;
+        server.write_all(&rest).await
+    }
 }
