@@ -111,29 +111,59 @@ pub(crate) async fn wait_and_renew(
     until: Timestamp,
     claims: &[Claim],
 ) -> Result<Vec<Option<Renewal>>, BackendError> {
-    let (tasks, tokens) = columns_of(claims);
-    let (patience, locked): (Values<'_>, Values<'_>) = (&[&PATIENCE], &[&tasks, &tokens]);
-    let held = tokio::try_join!(
-        biased;
-        session.query(include_str!("../sql/complete/patience.sql"), patience),
-        session.query(include_str!("../sql/claim/lock_claims.sql"), locked),
-    );
-    match held {
+    match wait_for(session, claims).await {
         Err(error) if is_conflict(&error) => Ok(vec![None; claims.len()]),
         Err(error) => Err(error),
-        Ok(_) => renew(session, until, claims).await,
+        Ok(()) => renew(session, until, claims).await,
     }
 }
 
-/// Lets a worker's claims run out; answers with how many there were.
-pub(crate) async fn lapse(session: &Session<'_>, now: Timestamp, worker: WorkerId) -> Result<u32, BackendError> {
-    let (lapsed, stopped): (Values<'_>, Values<'_>) = (&[worker.as_uuid(), &At(now)], &[worker.as_uuid()]);
-    let (held, _) = tokio::try_join!(
+/// Locks claims whose rows others have: waits for them, for a while.
+async fn wait_for(session: &Session<'_>, claims: &[Claim]) -> Result<(), BackendError> {
+    let (tasks, tokens) = columns_of(claims);
+    let (patience, locked): (Values<'_>, Values<'_>) = (&[&PATIENCE], &[&tasks, &tokens]);
+    tokio::try_join!(
         biased;
-        session.execute(include_str!("../sql/claim/lapse.sql"), lapsed),
+        session.query(include_str!("../sql/complete/patience.sql"), patience),
+        session.query(include_str!("../sql/claim/lock_claims.sql"), locked),
+    )
+    .map(drop)
+}
+
+/// What became of the claims of a worker that is gone.
+pub(crate) struct Lapsed {
+    /// The tasks that are free.
+    pub(crate) tasks: HashSet<TaskId>,
+    /// The claims that hold: others have their rows at present.
+    pub(crate) held: Vec<Claim>,
+}
+
+/// Lets a worker's claims run out; waits for some of them, for a while.
+pub(crate) async fn lapse(
+    session: &Session<'_>,
+    now: Timestamp,
+    worker: WorkerId,
+    waits_for: &[Claim],
+) -> Result<Lapsed, BackendError> {
+    if !waits_for.is_empty() {
+        match wait_for(session, waits_for).await {
+            // It waited in vain; the transaction is as good as rolled back.
+            Err(error) if is_conflict(&error) => return Ok(Lapsed { tasks: HashSet::new(), held: waits_for.to_vec() }),
+            waited => waited?,
+        }
+    }
+    let of_worker: Values<'_> = &[worker.as_uuid(), &At(now)];
+    let stopped: Values<'_> = &[worker.as_uuid()];
+    let (lapsed, held, _) = tokio::try_join!(
+        biased;
+        session.query(include_str!("../sql/claim/lapse.sql"), of_worker),
+        session.query(include_str!("../sql/claim/held.sql"), of_worker),
         session.execute(include_str!("../sql/claim/stop.sql"), stopped),
     )?;
-    Ok(u32::try_from(held).unwrap_or(u32::MAX))
+    let columns = |row| Columns::new(session.operation(), "tasks", "id", row);
+    let tasks = lapsed.iter().map(|row| columns(row).id("id")).collect::<Result<_, _>>()?;
+    let claim = |row| Ok(Claim { task: columns(row).id("id")?, token: columns(row).id("token")? });
+    Ok(Lapsed { tasks, held: held.iter().map(claim).collect::<Result<_, BackendError>>()? })
 }
 
 fn columns_of(claims: &[Claim]) -> (Vec<Uuid>, Vec<Uuid>) {

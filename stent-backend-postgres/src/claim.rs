@@ -95,13 +95,26 @@ impl Claims for PostgresBackend {
     }
 
     async fn lapse(&self, now: Timestamp, worker: WorkerId) -> Result<u32, BackendError> {
-        self.write_hinting("lapse", move |session| {
-            Box::pin(async move {
-                let held = announce::lapse(session, now, worker).await?;
-                Ok((held, if held > 0 { vec![Hint::TasksReady] } else { Vec::new() }))
-            })
-        })
-        .await
+        let lapse = async |waits_for: Arc<[Claim]>| {
+            let lapsed = self.write_hinting("lapse", move |session| {
+                let waits_for = Arc::clone(&waits_for);
+                Box::pin(async move {
+                    let lapsed = announce::lapse(session, now, worker, &waits_for).await?;
+                    let hints = if lapsed.tasks.is_empty() { Vec::new() } else { vec![Hint::TasksReady] };
+                    Ok((lapsed, hints))
+                })
+            });
+            lapsed.await
+        };
+        let mut lapsed = lapse([].into()).await?;
+        if !lapsed.held.is_empty() {
+            let others = lapse(lapsed.held.as_slice().into()).await?;
+            lapsed.tasks.extend(others.tasks);
+            // Those that cannot be had run out by themselves.
+            lapsed.held = others.held;
+        }
+        lapsed.tasks.extend(lapsed.held.iter().map(|claim| claim.task));
+        Ok(u32::try_from(lapsed.tasks.len()).unwrap_or(u32::MAX))
     }
 }
 

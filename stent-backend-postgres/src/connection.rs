@@ -6,7 +6,6 @@ use std::future::Future as _;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Waker};
-use std::time::Duration;
 
 use deadpool_postgres::{Client, GenericClient as _, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use stent_core::error::{BackendError, ErrorKind};
@@ -23,9 +22,6 @@ use crate::pipeline::Queue;
 const OPEN: &str = "open";
 /// The first server that this is tested against.
 const SERVER: i32 = 150_000;
-
-/// How long a call waits for a connection of the pool.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Values of a statement.
 pub(crate) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -52,7 +48,7 @@ impl Database {
             .max_size(options.pool)
             .runtime(Runtime::Tokio1)
             // A call that gets no connection is told of the outage, and tried again.
-            .wait_timeout(Some(PATIENCE))
+            .wait_timeout(Some(options.pool_timeout))
             .create_timeout(Some(options.connect_timeout * 2))
             .build();
         let pool = pool.map_err(|error| BackendError::new(ErrorKind::Internal, OPEN).with_source(error))?;

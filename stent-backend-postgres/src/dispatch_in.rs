@@ -23,7 +23,9 @@ impl PostgresBackend {
     /// that notifies commit at a time: where that is too few, open the backend that is called here with
     /// [`hints(false)`](crate::PostgresOptions::hints), and workers find the executions when they next ask.
     ///
-    /// As long as your transaction is open, whoever dispatches with the same dedup key waits for it. It may be one of any isolation level; one that is
+    /// As long as your transaction is open, whoever dispatches with the same dedup key waits for it, as it does for a transaction that did so before: without a
+    /// bound, unless you `SET LOCAL lock_timeout`, which is answered as `Busy`. A turn of a durable function that dispatches with that key is tried again and
+    /// again, and with it what its worker writes at the same time. So commit soon, and wait for nothing in between. Your transaction may be one of any isolation level; one that is
     /// serializable may fail as `Busy`, and is then to be begun again.
     ///
     /// # Errors

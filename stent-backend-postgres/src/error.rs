@@ -1,8 +1,11 @@
 //! Where PostgreSQL's SQLSTATEs become kinds of trouble: no other file reads them.
 
+use std::error::Error;
+use std::fmt;
+
 use deadpool_postgres::PoolError;
 use stent_core::error::{BackendError, ErrorKind};
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, SqlState};
 
 /// Names the operation in which a statement failed.
 pub(crate) trait During<T> {
@@ -34,8 +37,49 @@ pub(crate) fn trouble(operation: &'static str, error: tokio_postgres::Error) -> 
         None if is_of_the_program(&error) => ErrorKind::Internal,
         None => ErrorKind::Unavailable,
     };
-    BackendError::new(kind, operation).with_source(error)
+    match error.as_db_error() {
+        Some(said) => BackendError::new(kind, operation).with_source(Said::of(said)),
+        None => BackendError::new(kind, operation).with_source(error),
+    }
 }
+
+/// What the server said of a failed statement. Its details, hints and contexts are left out: they quote rows and values, which may be users' payloads.
+#[derive(Debug)]
+struct Said {
+    message: String,
+    code: String,
+    table: Option<String>,
+    column: Option<String>,
+    constraint: Option<String>,
+}
+
+impl Said {
+    fn of(error: &DbError) -> Self {
+        let owned = |name: Option<&str>| name.map(str::to_owned);
+        Self {
+            message: error.message().to_owned(),
+            code: error.code().code().to_owned(),
+            table: owned(error.table()),
+            column: owned(error.column()),
+            constraint: owned(error.constraint()),
+        }
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (SQLSTATE {}", self.message, self.code)?;
+        let names = [("table", &self.table), ("column", &self.column), ("constraint", &self.constraint)];
+        for (what, name) in names {
+            if let Some(name) = name {
+                write!(f, ", {what} {name}")?;
+            }
+        }
+        f.write_str(")")
+    }
+}
+
+impl Error for Said {}
 
 fn is_of_the_program(error: &tokio_postgres::Error) -> bool {
     let text = error.to_string();
@@ -47,6 +91,13 @@ fn is_of_the_program(error: &tokio_postgres::Error) -> bool {
 /// True if the same transaction may go through when it is begun again.
 pub(crate) fn is_conflict(error: &BackendError) -> bool {
     *error.kind() == ErrorKind::Busy
+}
+
+/// True if the user lacks a right, or a schema that it may use.
+pub(crate) fn is_of_rights(error: &BackendError) -> bool {
+    let codes = [SqlState::INSUFFICIENT_PRIVILEGE, SqlState::INVALID_SCHEMA_NAME].map(|code| code.code().to_owned());
+    let said = error.source().and_then(|source| source.downcast_ref::<Said>());
+    said.is_some_and(|said| codes.contains(&said.code))
 }
 
 /// True if it says no more than that another statement of the transaction has failed before.

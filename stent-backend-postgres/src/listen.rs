@@ -271,15 +271,23 @@ impl Shared {
             }
             let begun = Instant::now();
             let text = notice.encode(&self.sender);
-            let told = timeout(ANSWER, client.execute(&notify, &[&self.channel, &text])).await;
-            if !matches!(told, Ok(Ok(_))) {
-                // Whoever did not hear it is told when there is a connection again.
-                self.elsewhere().add(Hint::Anything);
-            }
-            told??;
+            let mut on_its_way = OnItsWay(Some(self));
+            timeout(ANSWER, client.execute(&notify, &[&self.channel, &text])).await??;
+            on_its_way.0 = None;
             sleep(SPACING.max(begun.elapsed() * SPACING_FACTOR)).await;
         }
         Ok(())
+    }
+}
+
+/// What is being told. Whoever did not hear it, since the connection broke and nobody waits for the answer any more, is told when there is one again.
+struct OnItsWay<'s>(Option<&'s Shared>);
+
+impl Drop for OnItsWay<'_> {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0 {
+            shared.elsewhere().add(Hint::Anything);
+        }
     }
 }
 

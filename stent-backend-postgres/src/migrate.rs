@@ -4,7 +4,7 @@ use deadpool_postgres::{Client, Transaction};
 use stent_core::error::{BackendError, ErrorKind};
 use tokio_postgres::IsolationLevel;
 
-use crate::error::During;
+use crate::error::{During, is_of_rights};
 
 /// By their order: the first leads to version 1. Each sets the version in `schema_version`.
 const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_initial.sql")];
@@ -26,17 +26,31 @@ async fn begin(client: &mut Client) -> Result<Transaction<'_>, tokio_postgres::E
 /// The schema's version; 0 if there is no schema, or an empty one.
 pub(crate) async fn look(client: &mut Client, schema: &str, operation: &'static str) -> Result<u32, BackendError> {
     let transaction = begin(client).await.during(operation)?;
-    let found = version(&transaction, schema, operation).await?;
+    let found = version(&transaction, schema, operation).await.map_err(|error| say_right(error, schema))?;
     transaction.commit().await.during(operation)?;
     Ok(found)
+}
+
+/// Says what is to be done if the user lacks a right.
+fn say_right(error: BackendError, schema: &str) -> BackendError {
+    if is_of_rights(&error) { with_right(error, schema) } else { error }
+}
+
+fn with_right(error: BackendError, schema: &str) -> BackendError {
+    error.with_message(format!(
+        "the user's rights on schema {schema} do not suffice: it must own the schema, or have USAGE on it and all rights on its tables; if there is none, \
+         it must have CREATE on the database, or be given one by CREATE SCHEMA {schema} AUTHORIZATION"
+    ))
 }
 
 async fn version(transaction: &Transaction<'_>, schema: &str, operation: &'static str) -> Result<u32, BackendError> {
     let look = include_str!("../sql/maintain/look.sql");
     let found = transaction.query_one(look, &[&schema]).await.during(operation)?;
-    let (objects, is_ours): (i64, bool) = (found.get(0), found.get(1));
+    let (objects, is_ours, is_open): (i64, bool, bool) = (found.get(0), found.get(1), found.get(2));
     match (objects, is_ours) {
         (0, _) => return Ok(0),
+        // Its tables would not be found.
+        _ if !is_open => return Err(with_right(BackendError::new(ErrorKind::Unsupported, operation), schema)),
         (_, false) => {
             let text = format!("schema {schema} holds tables of another program");
             return Err(BackendError::new(ErrorKind::NotStent, operation).with_message(text));
@@ -51,6 +65,10 @@ async fn version(transaction: &Transaction<'_>, schema: &str, operation: &'stati
 
 /// Brings the schema to [`LATEST`], in one transaction; concurrent callers wait for each other, and apply each migration once.
 pub(crate) async fn migrate(client: &mut Client, schema: &str, operation: &'static str) -> Result<(), BackendError> {
+    bring_up(client, schema, operation).await.map_err(|error| say_right(error, schema))
+}
+
+async fn bring_up(client: &mut Client, schema: &str, operation: &'static str) -> Result<(), BackendError> {
     let transaction = begin(client).await.during(operation)?;
     transaction.query(include_str!("../sql/maintain/lock.sql"), &[&LOCK]).await.during(operation)?;
     let found = version(&transaction, schema, operation).await?;

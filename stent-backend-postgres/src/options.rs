@@ -32,6 +32,7 @@ pub struct PostgresOptions {
     pub(crate) pooler: Pooler,
     pub(crate) hints: bool,
     pub(crate) connect_timeout: Duration,
+    pub(crate) pool_timeout: Duration,
 }
 
 impl PostgresOptions {
@@ -48,6 +49,8 @@ impl PostgresOptions {
             pooler: Pooler::None,
             hints: true,
             connect_timeout: Duration::from_secs(5),
+            // Longer than any transaction of a healthy store takes; whoever waits is tried again.
+            pool_timeout: Duration::from_secs(30),
         }
     }
 
@@ -90,6 +93,13 @@ impl PostgresOptions {
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
+        self
+    }
+
+    /// How long a call waits for one of the connections, if all are in use, before it is answered `Unavailable`. Default: 30 s.
+    #[must_use]
+    pub fn pool_timeout(mut self, timeout: Duration) -> Self {
+        self.pool_timeout = timeout;
         self
     }
 
@@ -139,13 +149,16 @@ impl PostgresOptions {
                 "-c enable_seqscan=off -c enable_bitmapscan=off -c jit=off -c plan_cache_mode=force_generic_plan";
             let schema = &self.schema;
             let options = format!(
-                "{given} -c search_path={schema} -c TimeZone=UTC -c standard_conforming_strings=on -c idle_in_transaction_session_timeout=10s {plans}"
+                "{SILENCE} {given} -c search_path={schema} -c TimeZone=UTC -c standard_conforming_strings=on {plans}"
             );
             config.options(options.trim());
         }
         Ok(config)
     }
 }
+
+/// Who is stopped in the middle of a transaction holds its locks no longer than that, unless the URL says otherwise.
+const SILENCE: &str = "-c idle_in_transaction_session_timeout=10s";
 
 /// How long a server may not answer before it is taken for gone.
 const GONE: Duration = Duration::from_secs(15);

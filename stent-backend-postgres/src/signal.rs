@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use stent_core::backend::{Hint, Signals};
 use stent_core::commit::Sent;
-use stent_core::error::BackendError;
+use stent_core::error::{BackendError, ErrorKind};
 use stent_core::execution::ExecutionState;
 use stent_core::id::TaskId;
 use stent_core::signal::SignalSend;
@@ -64,12 +64,16 @@ async fn deliver(session: &Session<'_>, now: Timestamp, signal: &SignalSend) -> 
     }
     let (id, execution, name) = (signal.id.as_uuid(), signal.execution.as_uuid(), signal.name.as_str());
     let (value, overwrote) = (signal.value.as_bytes(), receiver.overwrites);
-    let (_, _, waiting) = tokio::try_join!(
+    let (_, recorded, waiting) = tokio::try_join!(
         biased;
         async { session.execute(STORE, &[execution, &name, &value, &At(now)]).await },
         async { session.execute(RECORD, &[id, execution, &overwrote]).await },
         async { if receiver.is_awaited { waiting(session, signal).await } else { Ok(Vec::new()) } },
     )?;
+    if recorded == 0 {
+        // The same id was on its way to another slot; begun again, the transaction answers as that send was.
+        return Err(BackendError::new(ErrorKind::Busy, SEND));
+    }
     let mut hints = vec![Hint::Signalled(signal.execution)];
     if !waiting.is_empty() {
         session.execute(WAKE, &[&ids(&waiting), &At(now)]).await?;

@@ -29,6 +29,10 @@ pub(crate) const LOCK_TREES: &str = include_str!("../sql/journal/lock_trees.sql"
 pub(crate) const TAKE: &str = include_str!("../sql/journal/take.sql");
 pub(crate) const ABANDONED: &str = include_str!("../sql/journal/abandoned.sql");
 
+/// How long a turn's write waits for who dispatches with one of its dedup keys, which may be a transaction of the user's: meanwhile the tasks of its batch
+/// cannot be renewed. It is begun again some times, and then answered `Busy`.
+const PATIENCE: &str = "100ms";
+
 /// What is known of a turn whose claim holds.
 struct Held {
     execution: ExecutionId,
@@ -305,6 +309,9 @@ async fn dispatch(
     let executions: Vec<NewExecution> =
         holding(turns, held).flat_map(|(turn, _)| turn.dispatches.iter().cloned()).collect();
     if !executions.is_empty() {
+        if executions.iter().any(|new| new.dedup.is_some()) {
+            session.query(include_str!("../sql/complete/patience.sql"), &[&PATIENCE]).await?;
+        }
         // Whether a dedup key is borne already is no matter of the turn.
         let _ = dispatch::insert(session, now, &executions).await?;
     }

@@ -76,6 +76,11 @@ async fn take(backend: &PostgresBackend, limit: u32, max_concurrent: Option<u32>
     backend.claim(NOW, &request(limit, max_concurrent)).await.unwrap().tasks
 }
 
+/// What takes longer waits for what must not be waited for.
+async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("it waits for somebody")
+}
+
 fn ids(tasks: &[ClaimedTask]) -> Vec<TaskId> {
     tasks.iter().map(|task| task.claim.task).collect()
 }
@@ -149,6 +154,31 @@ async fn a_repeated_claim_answers_with_the_same_tasks() {
         let (one, other) = (backend.claim(NOW, &request).await.unwrap(), backend.claim(NOW, &request).await.unwrap());
         assert_eq!(one.tasks.len(), 5);
         assert_eq!(one.tasks, other.tasks);
+    }
+}
+
+/// C-Q2: a repeat that overtakes its first call, or meets it half-way, waits for it and takes nothing else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_claim_that_is_made_twice_at_once_takes_its_tasks_once() {
+    const ROUNDS: u32 = 20;
+    for max_concurrent in [None, Some(1_000)] {
+        let schema = Schema::new();
+        let (here, there) = (schema.options().open().await.unwrap(), schema.options().open().await.unwrap());
+        crowd(&here, ROUNDS * 15, 3).await;
+        for _ in 0..ROUNDS {
+            let request = request(5, max_concurrent);
+            let again = {
+                let request = request.clone();
+                let there = there.clone();
+                tokio::spawn(async move { there.claim(NOW, &request).await.unwrap() })
+            };
+            let one = here.claim(NOW, &request).await.unwrap();
+            assert_eq!(one.tasks.len(), 5);
+            assert_eq!(one.tasks, again.await.unwrap().tasks);
+        }
+        let running = "SELECT count(*) FROM tasks WHERE state = 'running'";
+        let running: i64 = schema.client().await.query_one(running, &[]).await.unwrap().get(0);
+        assert_eq!(running, i64::from(ROUNDS) * 5);
     }
 }
 
@@ -230,10 +260,13 @@ async fn a_renewal_waits_for_a_write_of_its_own_claim_alone() {
         let until = "SELECT extract(epoch FROM lease_until)::bigint FROM tasks WHERE id = $1";
         other.query_one(until, &[claim.task.as_uuid()]).await.unwrap().get::<_, i64>(0)
     };
-    while until(&claims[1]).await != 1_013 {
-        assert!(!renewal.is_finished(), "it was not renewed");
-        tokio::task::yield_now().await;
-    }
+    in_time(async {
+        while until(&claims[1]).await != 1_013 {
+            assert!(!renewal.is_finished(), "it was not renewed");
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     assert_eq!(until(&claims[0]).await, 1_010);
     writing.commit().await.unwrap();
     assert_eq!(renewal.await.unwrap(), [Renewal::Renewed, Renewal::Renewed]);
@@ -254,6 +287,43 @@ async fn a_claim_that_cannot_be_had_is_lost_and_the_others_are_renewed() {
     assert_eq!(renewed, [Renewal::Lost, Renewal::Renewed]);
     holding.rollback().await.unwrap();
     assert_eq!(backend.renew(NOW, &worker(), &claims).await.unwrap(), [Renewal::Renewed; 2]);
+}
+
+/// C-Q6: the tasks of a worker that is gone are free at once, but for those that another transaction has, which are waited for, and no longer than a while.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lapse_waits_a_while_for_what_another_holds_and_frees_the_rest_at_once() {
+    for comes_free in [true, false] {
+        let schema = Schema::new();
+        let backend = schema.options().open().await.unwrap();
+        crowd(&backend, 3, 3).await;
+        let request = request(3, None);
+        let held = ids(&backend.claim(NOW, &request).await.unwrap().tasks);
+        let mut client = schema.client().await;
+        let holding = client.transaction().await.unwrap();
+        holding.query("SELECT id FROM tasks WHERE id = $1 FOR NO KEY UPDATE", &[held[1].as_uuid()]).await.unwrap();
+        let lapse = {
+            let (backend, worker) = (backend.clone(), request.worker);
+            tokio::spawn(async move { backend.lapse(NOW, worker).await.unwrap() })
+        };
+        let free = in_time(async {
+            let mut free = Vec::new();
+            while free.len() < 2 {
+                assert!(!lapse.is_finished(), "the others are not free");
+                free.extend(ids(&take(&backend, 3, None).await));
+            }
+            free
+        });
+        assert_eq!(free.await, [held[0], held[2]]);
+        if comes_free {
+            holding.commit().await.unwrap();
+            assert_eq!(lapse.await.unwrap(), 3, "how many it held");
+            assert_eq!(ids(&take(&backend, 3, None).await), [held[1]]);
+        } else {
+            assert_eq!(in_time(lapse).await.unwrap(), 3, "how many it held");
+            holding.commit().await.unwrap();
+            assert_eq!(ids(&take(&backend, 3, None).await), [], "this one's lease has to run out");
+        }
+    }
 }
 
 /// C-Y4: the claim of a last attempt is on disk before its code runs.

@@ -10,14 +10,17 @@ use std::time::Duration;
 
 use stent_backend_postgres::PostgresBackend;
 use stent_core::Timestamp;
-use stent_core::backend::{ExecutionFilter, HasWakeUps, Hint, Inspect, Outcomes};
-use stent_core::commit::Dispatched;
+use stent_core::backend::{Claims, Dispatch, ExecutionFilter, HasWakeUps, Hint, Inspect, Journal, Outcomes};
+use stent_core::claim::{ClaimFunction, ClaimRequest, Renewal};
+use stent_core::commit::{Dispatched, TurnCommit};
 use stent_core::error::ErrorKind;
 use stent_core::execution::{ExecutionState, ExecutionStatus, NewExecution};
-use stent_core::id::ExecutionId;
+use stent_core::id::{ClaimToken, ExecutionId, WorkerId};
+use stent_core::journal::TurnWrite;
 use stent_core::payload::{Fingerprint, Payload};
 use stent_core::retry::RetryPolicy;
 use stent_core::task::NewTask;
+use stent_core::worker::{ProcessIdentity, WorkerRecord, WorkerState};
 use tokio_postgres::{Client, IsolationLevel};
 
 use server::Schema;
@@ -123,6 +126,62 @@ async fn a_transaction_on_a_database_without_the_schema_is_refused_and_goes_on()
     transaction.execute("INSERT INTO orders VALUES (7)", &[]).await.unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(count(&own, "orders").await, 1);
+}
+
+/// C-Q2: a turn that dispatches with the dedup key of a transaction that stays open waits, and keeps its claim.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_that_waits_for_a_transaction_of_the_users_is_renewed_meanwhile() {
+    let (schema, backend, mut own) = store().await;
+    let watcher = schema.client().await;
+    let _ = backend.dispatch(NOW, &[ship("1", None)]).await.unwrap();
+    let request = ClaimRequest {
+        worker: WorkerId::random(),
+        token: ClaimToken::random(),
+        lease: Duration::from_secs(10),
+        limit: 1,
+        functions: [ClaimFunction { name: "ship".try_into().unwrap(), version: None, max_concurrent: None }].into(),
+        queues: [].into(),
+        tags: [].into(),
+        take_expired: true,
+    };
+    let claim = backend.claim(NOW, &request).await.unwrap().tasks[0].claim;
+    let mut transaction = own.transaction().await.unwrap();
+    let _ = backend.dispatch_in(&mut transaction, NOW, &[ship("7", Some("order-7"))]).await.unwrap();
+    let turn = TurnWrite {
+        claim,
+        generation: 0,
+        entries: Vec::new(),
+        children: Vec::new(),
+        dispatches: vec![ship("7", Some("order-7"))],
+        cancels: Vec::new(),
+        variables: Vec::new(),
+        take: None,
+    };
+    let writing = {
+        let backend = backend.clone();
+        tokio::spawn(async move { backend.write(NOW, &[turn]).await })
+    };
+    let waits =
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = current_schema() AND wait_event_type = 'Lock'";
+    while watcher.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        assert!(!writing.is_finished());
+    }
+    let worker = WorkerRecord {
+        id: request.worker,
+        process: ProcessIdentity::default(),
+        state: WorkerState::Ready,
+        concurrency: 4,
+        functions: [].into(),
+        queues: [].into(),
+        tags: [].into(),
+        lease: Duration::from_secs(10),
+        seen_at: NOW,
+    };
+    assert_eq!(backend.renew(NOW, &worker, &[claim]).await.unwrap(), [Renewal::Renewed]);
+    assert!(!writing.is_finished(), "it waits");
+    transaction.commit().await.unwrap();
+    assert_eq!(writing.await.unwrap().unwrap(), [TurnCommit::Applied { taken: None }]);
+    assert_eq!(backend.count_executions(&ExecutionFilter::default()).await.unwrap(), 2);
 }
 
 #[tokio::test]

@@ -13,7 +13,8 @@ pub trait Signals: Send + Sync {
     /// Puts a value into an execution's slot.
     ///
     /// - C-S1 One slot a name; a value that nobody has taken is overwritten, and the answer says so.
-    /// - C-S3 Unknown or finished executions are answered as such. A repeated id does nothing and answers as the first did, as long as the execution is known.
+    /// - C-S3 Unknown or finished executions are answered as such. A repeated id does nothing and answers as the first did, as long as the execution is known: whatever
+    ///   name, execution and value it comes with, the first one's stand.
     /// - C-Q5 Suspended tasks of the execution that wait for the name become `pending`.
     ///
     /// # Errors

@@ -134,6 +134,7 @@ macro_rules! __conformance_cases_of_activations {
                 a_value_comes_back_exactly ["C-S1"],
                 a_repeated_send_does_nothing ["C-S3"],
                 a_repeated_send_wakes_nobody ["C-S3", "C-Q5"],
+                a_sends_id_counts_for_every_slot ["C-S3"],
                 unknown_and_finished_executions_take_no_signal ["C-S3"],
                 a_taken_value_is_journaled_as_the_outcome_of_its_wait ["C-S2"],
                 a_repeated_take_answers_with_the_same_value ["C-S2", "C-Q2"],
@@ -146,6 +147,7 @@ macro_rules! __conformance_cases_of_activations {
                 of_two_takes_at_once_one_gets_the_value ["C-S2"],
                 a_send_and_a_take_at_once_lose_nothing ["C-S1", "C-S2"],
                 a_send_made_twice_at_once_acts_once ["C-S3"],
+                a_sends_id_given_to_two_slots_at_once_acts_once ["C-S3"],
             }
             memo {
                 recalled_are_the_keys_that_were_stored ["C-K1"],

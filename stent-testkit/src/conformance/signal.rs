@@ -10,7 +10,7 @@ use stent_core::{ExecutionId, Payload, SignalId};
 use super::acts::Acts;
 use super::builders::{
     ExecutionWith, LEASE, TICK, TaskWith, TurnWith, at, call, child, completed, execution, failed, next_execution_id,
-    payload, secs, send, signal_wait, sleeping, step, turn, waiting,
+    payload, secs, send, signal_name, signal_wait, sleeping, step, turn, waiting,
 };
 use super::scenes::{Scenes, WRITTEN, at_once, gave, slot, told, took};
 use super::store::{Checked, Fixture, Trouble};
@@ -124,6 +124,25 @@ pub(super) async fn a_repeated_send_wakes_nobody(s: Fixture) -> Checked {
     s.rest(at(3), waiting(task.claim, vec![slot("a")])).await?;
     assert_eq!(s.send(at(4), &signal).await?, FIRST);
     assert_eq!(s.shown(task.execution).await?, ExecutionState::Suspended, "C-S3");
+    Ok(())
+}
+
+/// C-S3 An id that was sent is a repeat for another name and for another execution, too: the first send stands.
+pub(super) async fn a_sends_id_counts_for_every_slot(s: Fixture) -> Checked {
+    let task = s.start(at(0), execution("f")).await?;
+    let other = s.start(at(0), execution("f")).await?;
+    let first = send(task.execution, "a", "1");
+    assert_eq!(s.send(at(1), &send(other.execution, "a", "0")).await?, FIRST);
+    assert_eq!(s.send(at(2), &first).await?, FIRST);
+    for (execution, name) in [(task.execution, "b"), (other.execution, "a")] {
+        let again = SignalSend { id: first.id, ..send(execution, name, "2") };
+        assert_eq!(s.send(at(3), &again).await?, FIRST, "C-S3: answered as the first was");
+    }
+    let nobody = SignalSend { id: first.id, ..send(next_execution_id(), "a", "2") };
+    assert_eq!(s.send(at(3), &nobody).await?, Sent::Unknown);
+    assert_eq!(s.take_signal(at(4), task.claim, 0, "b").await?, None, "C-S3: it does nothing");
+    assert_eq!(s.take_signal(at(4), other.claim, 0, "a").await?, Some(payload("0")), "C-S3: it overwrites nothing");
+    assert_eq!(s.take_signal(at(4), task.claim, 1, "a").await?, Some(payload("1")));
     Ok(())
 }
 
@@ -333,6 +352,28 @@ pub(super) async fn a_send_made_twice_at_once_acts_once(s: Fixture) -> Checked {
         })
         .await?;
         assert_eq!(one, other, "C-S3: the repeat is answered as the first was");
+    }
+    Ok(())
+}
+
+/// C-S3 One id that goes to two slots at once is one send, to either of them.
+pub(super) async fn a_sends_id_given_to_two_slots_at_once_acts_once(s: Fixture) -> Checked {
+    let task = s.start(at(0), execution("f")).await?;
+    let (here, there) = (s.handle(), s.another().await?);
+    for seq in 0..25 {
+        let one = SignalSend { id: SignalId::random(), ..send(task.execution, "a", "1") };
+        let two = SignalSend { name: signal_name("b"), ..one.clone() };
+        let (a, b) = (here.clone(), there.clone());
+        let answers = at_once(async move { a.send(at(1), &one).await.map_err(Trouble::from) }, async move {
+            b.send(at(1), &two).await.map_err(Trouble::from)
+        })
+        .await?;
+        assert_eq!(answers, (FIRST, FIRST), "C-S3: the repeat is answered as the first was");
+        let (in_a, in_b) = (
+            s.take_signal(at(2), task.claim, 2 * seq, "a").await?,
+            s.take_signal(at(2), task.claim, 2 * seq + 1, "b").await?,
+        );
+        assert!(in_a.is_some() != in_b.is_some(), "C-S3: one of them acted: {in_a:?}, {in_b:?}");
     }
     Ok(())
 }
