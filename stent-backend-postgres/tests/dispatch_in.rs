@@ -143,6 +143,7 @@ async fn a_turn_that_waits_for_a_transaction_of_the_users_is_renewed_meanwhile()
         queues: [].into(),
         tags: [].into(),
         take_expired: true,
+        is_poll: false,
     };
     let claim = backend.claim(NOW, &request).await.unwrap().tasks[0].claim;
     let mut transaction = own.transaction().await.unwrap();
