@@ -13,7 +13,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::connection::{Database, Readers, Role};
 use crate::options::SqliteOptions;
-use crate::transaction::{Hinted, Writer};
+use crate::transaction::{Hinted, Relaxed, Writer};
 
 /// Stent's storage in one SQLite file. Cheap to clone; all clones share one writer and its readers.
 ///
@@ -73,6 +73,15 @@ impl SqliteBackend {
         F: for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Hinted<T>, BackendError>> + Send + 'static,
     {
         self.shared.writer.write_hinting(operation, job).await
+    }
+
+    /// Runs a job in a transaction that need not outlive a crash of the machine: see [`Writer::write_relaxed`].
+    pub(crate) async fn write_relaxed<T, F>(&self, operation: &'static str, job: F) -> Result<T, BackendError>
+    where
+        T: Send + 'static,
+        F: for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Relaxed<T>, BackendError>> + Send + 'static,
+    {
+        self.shared.writer.write_relaxed(operation, job).await
     }
 
     /// Runs a read. One statement sees one state of the database; two may see two.

@@ -23,6 +23,7 @@ use crate::announce;
 use crate::batch::to_json;
 use crate::error::During;
 use crate::row::{Columns, fetch_many};
+use crate::transaction::Lasting;
 
 const CLAIM: &str = "claim";
 
@@ -31,9 +32,14 @@ impl Claims for SqliteBackend {
     async fn claim(&self, now: Timestamp, request: &ClaimRequest) -> Result<Claimed, BackendError> {
         let asked = Arc::new(Asked::new(request)?);
         let token = request.token;
-        let job = self.write(CLAIM, move |connection| {
+        // What a crash of the machine forgets of claims is free again, and their tokens fence whoever acted by them.
+        let job = self.write_relaxed(CLAIM, move |connection| {
             let asked = Arc::clone(&asked);
-            Box::pin(async move { asked.claim(connection, now).await })
+            Box::pin(async move {
+                let taken = asked.claim(connection, now).await?;
+                let lasting = taken.lasting();
+                Ok((taken, lasting))
+            })
         });
         // The rows are read here, where no other write waits for it.
         Ok(job.await?.read(token))
@@ -46,11 +52,12 @@ impl Claims for SqliteBackend {
         claims: &[Claim],
     ) -> Result<Vec<Renewal>, BackendError> {
         let (worker, claims) = (Arc::new(worker.clone()), Arc::<[Claim]>::from(claims));
-        self.write("renew", move |connection| {
+        self.write_relaxed("renew", move |connection| {
             let (worker, claims) = (Arc::clone(&worker), Arc::clone(&claims));
             Box::pin(async move {
                 announce::announce(connection, now, &worker).await?;
-                announce::renew(connection, now.after(worker.lease), &claims).await
+                let renewals = announce::renew(connection, now.after(worker.lease), &claims).await?;
+                Ok((renewals, Lasting::NeedNot))
             })
         })
         .await

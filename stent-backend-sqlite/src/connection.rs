@@ -139,6 +139,11 @@ impl Database {
         migrated.map_err(|error| self.name(error))
     }
 
+    /// What a commit waits for, unless it need not last.
+    pub(crate) fn synchronous(&self) -> Synchronous {
+        self.synchronous
+    }
+
     /// A connection with all its settings, each read back.
     pub(crate) async fn connect(&self, role: Role, operation: &'static str) -> Result<SqliteConnection, BackendError> {
         self.check_identity(operation)?;
@@ -155,15 +160,11 @@ impl Database {
         operation: &'static str,
     ) -> Result<(), BackendError> {
         check_version(connection, operation).await?;
-        let synchronous = match self.synchronous {
-            Synchronous::Full => FULL,
-            Synchronous::Normal => NORMAL,
-        };
         let of_role: &[Setting] = match role {
             Role::Writer => &[WRITER_CACHE, NO_PATIENCE],
             Role::Reader => &[READER_CACHE, READS_ONLY],
         };
-        for setting in SETTINGS.into_iter().chain([synchronous]).chain(of_role.iter().copied()) {
+        for setting in SETTINGS.into_iter().chain([what_is(self.synchronous)]).chain(of_role.iter().copied()) {
             set(connection, setting, operation).await?;
         }
         Ok(())
@@ -200,6 +201,22 @@ impl Database {
         let text = format!("{}: {text}", self.path.display());
         BackendError::new(error.kind().clone(), error.operation()).with_message(text).with_source(error)
     }
+}
+
+fn what_is(synchronous: Synchronous) -> Setting {
+    match synchronous {
+        Synchronous::Full => FULL,
+        Synchronous::Normal => NORMAL,
+    }
+}
+
+/// Has commits wait for this, from the next transaction on.
+pub(crate) async fn synchronize(
+    connection: &mut SqliteConnection,
+    synchronous: Synchronous,
+    operation: &'static str,
+) -> Result<(), BackendError> {
+    set(connection, what_is(synchronous), operation).await
 }
 
 /// Closes a connection; a failure to do so harms nobody.

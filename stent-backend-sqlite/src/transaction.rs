@@ -31,6 +31,17 @@ const HINTS: usize = 1_024;
 /// What a job answers, and what is to be told to listeners once it is committed.
 pub(crate) type Hinted<T> = (T, Vec<Hint>);
 
+/// What a job answers, and whether it must outlive a crash of the machine after all.
+pub(crate) type Relaxed<T> = (T, Lasting);
+
+/// Whether what a job writes must outlive a crash of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lasting {
+    Must,
+    /// Nobody misses it: it is on the disk with the next commit that must be.
+    NeedNot,
+}
+
 /// The one who writes.
 pub(crate) struct Writer {
     messages: mpsc::Sender<Message>,
@@ -69,9 +80,9 @@ impl Writer {
         T: Send + 'static,
         F: for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, BackendError>> + Send + 'static,
     {
-        self.write_hinting(operation, move |connection| {
+        self.queue(operation, Lasting::Must, move |connection| {
             let answer = job(connection);
-            Box::pin(async move { Ok((answer.await?, Vec::new())) })
+            Box::pin(async move { Ok(Done { answer: answer.await?, hints: Vec::new(), lasting: Lasting::Must }) })
         })
         .await
     }
@@ -82,9 +93,40 @@ impl Writer {
         T: Send + 'static,
         F: for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Hinted<T>, BackendError>> + Send + 'static,
     {
+        self.queue(operation, Lasting::Must, move |connection| {
+            let hinted = job(connection);
+            Box::pin(async move {
+                let (answer, hints) = hinted.await?;
+                Ok(Done { answer, hints, lasting: Lasting::Must })
+            })
+        })
+        .await
+    }
+
+    /// Like [`Writer::write`], of a job whose commit need not be on the disk when it is answered, unless it turns out that it must.
+    pub(crate) async fn write_relaxed<T, F>(&self, operation: &'static str, job: F) -> Result<T, BackendError>
+    where
+        T: Send + 'static,
+        F: for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Relaxed<T>, BackendError>> + Send + 'static,
+    {
+        self.queue(operation, Lasting::NeedNot, move |connection| {
+            let relaxed = job(connection);
+            Box::pin(async move {
+                let (answer, lasting) = relaxed.await?;
+                Ok(Done { answer, hints: Vec::new(), lasting })
+            })
+        })
+        .await
+    }
+
+    async fn queue<T, F>(&self, operation: &'static str, lasting: Lasting, job: F) -> Result<T, BackendError>
+    where
+        T: Send + 'static,
+        F: for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Done<T>, BackendError>> + Send + 'static,
+    {
         let closed = || BackendError::new(ErrorKind::Closed, operation);
         let (reply, answer) = oneshot::channel();
-        let job = Queued { job, value: None, reply };
+        let job = Queued { job, lasting, done: None, reply };
         self.messages.send(Message::Job(Box::new(job))).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
@@ -112,8 +154,18 @@ impl Writer {
     }
 }
 
+/// What a job did.
+struct Done<T> {
+    answer: T,
+    hints: Vec<Hint>,
+    lasting: Lasting,
+}
+
 trait Job: Send {
     fn run<'c>(&'c mut self, connection: &'c mut SqliteConnection) -> BoxFuture<'c, Result<(), BackendError>>;
+
+    /// Whether its commit must be on the disk before it is answered: as it is believed before it has run, and as is known then.
+    fn lasting(&self) -> Lasting;
 
     /// What listeners are to be told once it is committed.
     fn hints(&mut self) -> Vec<Hint>;
@@ -124,30 +176,35 @@ trait Job: Send {
 
 struct Queued<T, F> {
     job: F,
-    value: Option<Hinted<T>>,
+    lasting: Lasting,
+    done: Option<Done<T>>,
     reply: oneshot::Sender<Result<T, BackendError>>,
 }
 
 impl<T, F> Job for Queued<T, F>
 where
     T: Send,
-    F: for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Hinted<T>, BackendError>> + Send,
+    F: for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Done<T>, BackendError>> + Send,
 {
     fn run<'c>(&'c mut self, connection: &'c mut SqliteConnection) -> BoxFuture<'c, Result<(), BackendError>> {
-        let answer = (self.job)(connection);
+        let done = (self.job)(connection);
         Box::pin(async move {
-            self.value = Some(answer.await?);
+            self.done = Some(done.await?);
             Ok(())
         })
     }
 
+    fn lasting(&self) -> Lasting {
+        self.done.as_ref().map_or(self.lasting, |done| done.lasting)
+    }
+
     fn hints(&mut self) -> Vec<Hint> {
-        self.value.as_mut().map(|(_, hints)| std::mem::take(hints)).unwrap_or_default()
+        self.done.as_mut().map(|done| std::mem::take(&mut done.hints)).unwrap_or_default()
     }
 
     fn answer(self: Box<Self>, outcome: Result<(), BackendError>) {
-        let answer = match (outcome, self.value) {
-            (Ok(()), Some((value, _))) => Ok(value),
+        let answer = match (outcome, self.done) {
+            (Ok(()), Some(done)) => Ok(done.answer),
             (Ok(()), None) => Err(BackendError::new(ErrorKind::Internal, "transaction")),
             (Err(error), _) => Err(error),
         };
@@ -290,5 +347,47 @@ mod tests {
             heard += 1;
         }
         assert!((1..=5).contains(&heard), "{heard} hints");
+    }
+
+    /// What the commit of a relaxed job would wait for, as often as it has run.
+    async fn relaxed(backend: &SqliteBackend, lasting: Lasting) -> Vec<i64> {
+        let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let here = Arc::clone(&seen);
+        let job = backend.write_relaxed("relaxed", move |connection| {
+            let here = Arc::clone(&here);
+            Box::pin(async move {
+                let found = sqlx::query_scalar("PRAGMA synchronous").fetch_one(connection).await.during("relaxed")?;
+                here.lock().unwrap().push(found);
+                Ok(((), lasting))
+            })
+        });
+        job.await.unwrap();
+        let seen = seen.lock().unwrap();
+        seen.clone()
+    }
+
+    /// 1 is NORMAL, 2 is FULL.
+    #[tokio::test]
+    async fn only_what_need_not_last_waits_for_no_disk() {
+        let (directory, backend) = open().await;
+        assert_eq!(relaxed(&backend, Lasting::NeedNot).await, [1]);
+        put(&backend, "f".into(), Some(1)).await.unwrap();
+        assert_eq!(relaxed(&backend, Lasting::NeedNot).await, [1]);
+        assert_eq!(relaxed(&backend, Lasting::Must).await, [1, 2], "it turns out that it must");
+        let (together, put) =
+            tokio::join!(biased; relaxed(&backend, Lasting::NeedNot), put(&backend, "g".into(), Some(1)));
+        put.unwrap();
+        assert!(together == [1] || together == [2], "{together:?}");
+        let level = backend.write("level", |connection| {
+            Box::pin(async move {
+                sqlx::query_scalar::<_, i64>("PRAGMA synchronous").fetch_one(connection).await.during("level")
+            })
+        });
+        assert_eq!(level.await.unwrap(), 2);
+        backend.close().await;
+        let options =
+            crate::SqliteOptions::new(directory.path().join("stent.db")).synchronous(crate::Synchronous::Normal);
+        let backend = options.open().await.unwrap();
+        assert_eq!(relaxed(&backend, Lasting::Must).await, [1], "nothing waits, if that is how it was opened");
     }
 }

@@ -14,6 +14,7 @@ mod function;
 mod inspect;
 mod nudge;
 mod options;
+mod pace;
 mod private;
 mod registry;
 mod settings;

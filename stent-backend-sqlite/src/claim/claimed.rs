@@ -8,6 +8,7 @@ use stent_core::retry::RetryPolicy;
 
 use super::{CLAIM, Peek, order};
 use crate::row::Columns;
+use crate::transaction::Lasting;
 
 /// What a claim took.
 pub(super) struct Taken {
@@ -16,6 +17,22 @@ pub(super) struct Taken {
 }
 
 impl Taken {
+    /// Whether one of them is on its last attempt, or may be: that must not be forgotten (C-Y4).
+    pub(super) fn lasting(&self) -> Lasting {
+        let mut policies = Policies::default();
+        let is_last = |row| {
+            let columns = Columns::new(CLAIM, "tasks", "id", row);
+            let attempt: u32 = columns.number("attempt")?;
+            let most = policies.read(columns)?.max_attempts();
+            Ok::<_, BackendError>(columns.optional_number("counts")? != Some(0_i64) && attempt >= most)
+        };
+        if self.rows.iter().map(is_last).any(|is_last| is_last.unwrap_or(true)) {
+            Lasting::Must
+        } else {
+            Lasting::NeedNot
+        }
+    }
+
     /// The tasks in claim order, and those whose rows cannot be read.
     pub(super) fn read(mut self, token: ClaimToken) -> Claimed {
         let mut claimed =

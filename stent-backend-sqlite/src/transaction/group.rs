@@ -11,9 +11,10 @@ use stent_core::error::BackendError;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Job, Message, begin, commit, roll_back};
-use crate::connection::{Database, Role, close};
+use super::{Job, Lasting, Message, begin, commit, roll_back};
+use crate::connection::{Database, Role, close, synchronize};
 use crate::error::ends_connection;
+use crate::options::Synchronous;
 
 /// Jobs of one transaction: enough to share an fsync, few enough that a job alone again is no long wait for the others.
 const BATCH: usize = 256;
@@ -35,6 +36,8 @@ pub(super) struct Group {
     connection: Option<SqliteConnection>,
     hints: broadcast::Sender<Hint>,
     transactions: Arc<AtomicU64>,
+    /// What the commits of the connection wait for.
+    synchronous: Synchronous,
     /// The last `data_version`, which changes when another connection commits, not with this one's own commits.
     seen: Option<i64>,
 }
@@ -46,7 +49,8 @@ impl Group {
         hints: broadcast::Sender<Hint>,
         transactions: Arc<AtomicU64>,
     ) -> Self {
-        Self { database, connection: Some(connection), hints, transactions, seen: None }
+        let synchronous = database.synchronous();
+        Self { database, connection: Some(connection), hints, transactions, synchronous, seen: None }
     }
 
     /// Writes what comes until nobody is left who could write, or the queue is closed.
@@ -106,18 +110,40 @@ impl Group {
         }
     }
 
-    /// One transaction with all of these jobs, or none.
+    /// One transaction with all of these jobs, or none; on the disk, if that matters for any of them.
     async fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failed> {
+        let all_alike = self.database.synchronous() == Synchronous::Normal;
+        if all_alike || must_last(jobs) || !self.try_transact(jobs, Lasting::NeedNot).await? {
+            self.try_transact(jobs, Lasting::Must).await?;
+        }
+        Ok(())
+    }
+
+    /// False if it was rolled back because it must last, which was not known before the jobs had run.
+    async fn try_transact(&mut self, jobs: &mut [Box<dyn Job>], lasting: Lasting) -> Result<bool, Failed> {
         const OPERATION: &str = "write";
         self.transactions.fetch_add(1, Ordering::Relaxed);
         self.database.check_identity(OPERATION).map_err(Failed::Transaction).inspect_err(|_| self.connection = None)?;
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.database.connect(Role::Writer, OPERATION).await.map_err(Failed::Transaction)?,
+            None => {
+                self.synchronous = self.database.synchronous();
+                self.database.connect(Role::Writer, OPERATION).await.map_err(Failed::Transaction)?
+            }
         };
-        let outcome = transact(&mut connection, jobs, self.database.busy_timeout()).await;
+        let synchronous = match lasting {
+            Lasting::Must => self.database.synchronous(),
+            Lasting::NeedNot => Synchronous::Normal,
+        };
+        if self.synchronous != synchronous {
+            // With an error the connection is dropped and not used again.
+            synchronize(&mut connection, synchronous, OPERATION).await.map_err(Failed::Transaction)?;
+            self.synchronous = synchronous;
+        }
+        let outcome = transact(&mut connection, jobs, lasting, self.database.busy_timeout()).await;
         let is_sound = match &outcome {
-            Ok(()) => true,
+            Ok(true) => true,
+            Ok(false) => roll_back(&mut connection, OPERATION).await.is_ok(),
             Err(Failed::Job(error) | Failed::Transaction(error)) => {
                 roll_back(&mut connection, OPERATION).await.is_ok() && !ends_connection(error)
             }
@@ -161,14 +187,23 @@ impl Group {
     }
 }
 
+fn must_last(jobs: &[Box<dyn Job>]) -> bool {
+    jobs.iter().any(|job| job.lasting() == Lasting::Must)
+}
+
+/// False without a commit: the jobs must last, and this transaction would not.
 async fn transact(
     connection: &mut SqliteConnection,
     jobs: &mut [Box<dyn Job>],
+    lasting: Lasting,
     patience: Duration,
-) -> Result<(), Failed> {
+) -> Result<bool, Failed> {
     begin(connection, patience, "write").await.map_err(Failed::Transaction)?;
-    for job in jobs {
+    for job in &mut *jobs {
         job.run(connection).await.map_err(Failed::Job)?;
     }
-    commit(connection, "write").await.map_err(Failed::Transaction)
+    if lasting == Lasting::NeedNot && must_last(jobs) {
+        return Ok(false);
+    }
+    commit(connection, "write").await.map_err(Failed::Transaction).map(|()| true)
 }

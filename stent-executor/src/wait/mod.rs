@@ -18,13 +18,15 @@ use stent_core::{Backend, Clock, ExecutionId, TaskId};
 use tokio::sync::{Notify, mpsc};
 
 use crate::backoff::Backoff;
+use crate::pace::Pace;
 use watches::{Fired, Look, Watched, Watches};
 
-/// The shortest time between two queries that hints ask for.
-const SPACING: Duration = Duration::from_millis(5);
-/// How many times as long as a query the time to the next one is, if hints ask for it: at most a fifth of the time goes
-/// to looking.
-const SPACING_FACTOR: u32 = 4;
+/// The shortest pause that a query owes, if hints ask for the next.
+const PAUSE: Duration = Duration::from_millis(1);
+/// How many times as long as a query its pause is: in the long run a fifth of the time goes to looking.
+const PAUSE_FACTOR: u32 = 4;
+/// So much pausing may be owed: who is seldom hinted at is answered at once.
+const BURST: Duration = Duration::from_millis(20);
 
 /// What a process waits for. One task asks for all of it, as long as there is any.
 #[derive(Clone)]
@@ -169,7 +171,7 @@ fn start(shared: &Arc<Shared>) {
     let poller = Poller {
         hints: shared.backend.wake_ups(),
         polled_at: shared.clock.now(),
-        spaced_until: Instant::now(),
+        pace: Pace::new(BURST),
         backoff: Backoff::default(),
         shared: Arc::clone(shared),
     };
@@ -181,7 +183,7 @@ struct Poller {
     shared: Arc<Shared>,
     hints: Option<Box<dyn WakeUps>>,
     polled_at: stent_core::Timestamp,
-    spaced_until: Instant,
+    pace: Pace,
     backoff: Backoff,
 }
 
@@ -199,7 +201,7 @@ impl Poller {
             let look = match look {
                 Look::Closed => return,
                 Look::Now => Some(false),
-                Look::Soon if Instant::now() >= self.spaced_until => Some(false),
+                Look::Soon if Instant::now() >= self.pace.next() => Some(false),
                 look => self.wait(look).await.then_some(true),
             };
             if let Some(everything) = look {
@@ -219,7 +221,7 @@ impl Poller {
                 shared.hinted(hint);
                 false
             }
-            () = tokio::time::sleep_until(self.spaced_until.into()), if matches!(look, Look::Soon) => false,
+            () = tokio::time::sleep_until(self.pace.next().into()), if matches!(look, Look::Soon) => false,
             () = poll, if !matches!(look, Look::Nothing) => true,
         }
     }
@@ -231,8 +233,7 @@ impl Poller {
         }
         let started = Instant::now();
         let answer = self.shared.backend.news(&watches).await;
-        let pause = SPACING.max(started.elapsed() * SPACING_FACTOR);
-        self.spaced_until = Instant::now() + self.shared.clock.pause(pause);
+        self.pace.owe(self.shared.clock.pause(PAUSE.max(started.elapsed() * PAUSE_FACTOR)));
         match answer {
             Ok(over) => {
                 self.backoff = Backoff::default();

@@ -33,7 +33,7 @@ pub(super) enum Look {
     Closed,
     /// At once: some were never looked at.
     Now,
-    /// As soon as the spacing allows: hints came.
+    /// As soon as the pace allows: hints came.
     Soon,
     /// When the poll interval is over.
     Later,

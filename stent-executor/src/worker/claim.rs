@@ -15,12 +15,16 @@ use stent_core::{ClaimToken, Failure, Timestamp};
 use super::{Shared, complete, run};
 use crate::backoff::Backoff;
 use crate::nudge::earlier;
+use crate::pace::Pace;
 use crate::slots::Slot;
 
-/// The shortest pause that is made; timers know no shorter one.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
-/// The longest pause after a look that found nothing, when hints ask for the next.
+/// How many times as long as a look that found nothing its pause is, when hints ask for the next: hints that come while others take all the tasks must not keep
+/// the store busy.
+const PAUSE_FACTOR: u32 = 2;
+/// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+/// So much pausing may be owed: the first to be told of a task looks at once.
+const BURST: Duration = Duration::from_millis(20);
 
 /// When to look for tasks.
 struct Looks {
@@ -31,15 +35,14 @@ struct Looks {
     /// The next task falls due.
     due: Option<Timestamp>,
     looked_at: Timestamp,
-    /// Hints that come while others take all the tasks must not keep the store busy.
-    paused_until: Instant,
+    pace: Pace,
 }
 
 /// Claims until the worker drains.
 pub(super) async fn claim(shared: Arc<Shared>) {
     shared.contact.announced().await;
     let now = shared.now();
-    let mut looks = Looks { again: true, is_poll: false, due: None, looked_at: now, paused_until: Instant::now() };
+    let mut looks = Looks { again: true, is_poll: false, due: None, looked_at: now, pace: Pace::new(BURST) };
     while shared.is_running() {
         tokio::select! {
             biased;
@@ -54,7 +57,7 @@ pub(super) async fn claim(shared: Arc<Shared>) {
         let (asked, limit) = (Instant::now(), slots.len());
         let request = request(&shared, limit, looks.is_poll);
         let Some((claimed_at, claimed)) = ask(&shared, request).await else { return };
-        let pause = shared.engine.clock.pause((asked.elapsed() * 2).min(LONGEST_PAUSE));
+        let pause = shared.engine.clock.pause((asked.elapsed() * PAUSE_FACTOR).min(LONGEST_PAUSE));
         looks.answered(claimed_at, &claimed, limit, pause);
         shared.become_state(WorkerState::Ready);
         shared.nudge.deadline(claimed.next_deadline);
@@ -100,8 +103,8 @@ impl Looks {
             shared.awaits_tasks.store(false, Ordering::SeqCst);
         }
         // A timer takes a millisecond even for nothing.
-        if is_hinted && Instant::now() < self.paused_until {
-            tokio::time::sleep_until(self.paused_until.into()).await;
+        if is_hinted && Instant::now() < self.pace.next() {
+            tokio::time::sleep_until(self.pace.next().into()).await;
         }
         shared.engine.slots.wait_claimable().await;
     }
@@ -111,9 +114,8 @@ impl Looks {
         self.again = found >= limit;
         self.due = claimed.next_due;
         self.looked_at = at;
-        self.paused_until = Instant::now();
-        if found == 0 && pause >= SHORTEST_PAUSE {
-            self.paused_until += pause;
+        if found == 0 {
+            self.pace.owe(pause);
         }
     }
 }
