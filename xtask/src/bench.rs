@@ -11,16 +11,12 @@ use crate::postgres::{Durability, Server};
 
 const PACKAGE: &str = "stent-scenarios";
 const BENCH: &str = "workloads";
-/// Stacks are walked by frame pointers, which then all code has to have, SQLite's included.
-const FRAME_POINTERS: [(&str, &str); 2] =
-    [("RUSTFLAGS", "-C force-frame-pointers=yes"), ("CFLAGS", "-fno-omit-frame-pointer -mno-omit-leaf-frame-pointer")];
-
 /// Builds the benchmark in release and runs it with what it understands: workloads, `--backend`, `--runs`, `--json`. `--profile` is taken from it: each
 /// worker then runs under `perf`.
 pub(crate) fn run(asked: &[&str]) -> Result {
     let root = cargo::root()?;
     let profiles = asked.contains(&"--profile");
-    let program = build(&root, profiles)?;
+    let program = build(&root)?;
     let backend = asked.iter().position(|word| *word == "--backend").and_then(|at| asked.get(at + 1));
     let server = match backend {
         Some(name) if *name != "postgres" => None,
@@ -48,13 +44,10 @@ pub(crate) fn run(asked: &[&str]) -> Result {
     Ok(())
 }
 
-fn build(root: &Path, profiles: bool) -> Result<Program> {
+fn build(root: &Path) -> Result<Program> {
     let arguments = ["bench", "--package", PACKAGE, "--bench", BENCH, "--no-run"];
     let mut command = cargo::cargo(root, arguments);
     command.args(["--message-format", "json-render-diagnostics"]);
-    if profiles {
-        command.envs(FRAME_POINTERS);
-    }
     let mut program = None;
     let status = cargo::stream(&mut command, |line| program = Program::parse(line, BENCH).or(program.take()))?;
     cargo::succeeded(&command, status)?;

@@ -28,8 +28,10 @@ Commands:
   test [-- FILTER...]  unit, integration and doc tests
   conformance [--backend memory|sqlite|postgres] [-- FILTER...]
                        the suite on every backend, areas by backends
-  bench [W1...] [--backend sqlite|postgres] [--runs N] [--json FILE] [--profile]
-                       what Stent does a second, beside what the database does
+  bench [W1|...|W6|full ...] [--backend sqlite|postgres] [--runs N] [--short]
+        [--concurrency N] [--json FILE] [--profile]
+                       what Stent does a second, beside the raw database;
+                       --short: small maps; --profile: workers under perf
   postgres [-- COMMAND...]
                        a PostgreSQL server for tests, while COMMAND runs
   tidy                 the rules of the house that no compiler knows

@@ -82,11 +82,11 @@ async fn interrupt(setup: &Setup, what: &str, work: Work) -> Vec<Row> {
     store.close().await;
     let seconds = |time: Option<Duration>| time.unwrap_or_default().as_secs_f64();
     vec![
-        Row::new(format!("{what}, kill to next completion"), "s", seconds(next)).floor(SOON),
-        Row::new(format!("{what}, kill to lost taken over"), "s", seconds(taken_over)).floor(SOON),
+        Row::new(format!("{what}, kill to completion"), "s", seconds(next)).floor(SOON),
+        Row::new(format!("{what}, kill to takeover"), "s", seconds(taken_over)).floor(SOON),
         Row::new(format!("{what}, kill to all done"), "s", whole.as_secs_f64()),
-        Row::new(format!("{what}, begun twice"), "operations", f64::from(u32::try_from(twice).unwrap())),
-        Row::new(format!("{what}, completed ones run again"), "operations", 0.0),
+        Row::new(format!("{what}, run twice"), "ops", f64::from(u32::try_from(twice).unwrap())),
+        Row::new(format!("{what}, completed run twice"), "ops", 0.0),
     ]
 }
 

@@ -14,37 +14,44 @@ use crate::setup::{Setup, client};
 /// Round trips, and those before that are not counted.
 const ROUND_TRIPS: u32 = 200;
 const BEFORE: u32 = 20;
-/// Raw commits.
-const COMMITS: u32 = 500;
+/// Raw commits after each.
+const COMMITS: u32 = 5;
 const MOMENT: Duration = Duration::from_millis(1);
+
+/// Round trips, and the raw commits between them.
+struct Times {
+    stent: Vec<Duration>,
+    raw: Vec<Duration>,
+}
 
 pub(crate) async fn run(setup: &Setup) -> Vec<Row> {
     let mut floor = Floor::open(setup).await;
-    let mut commits = floor.commits(COMMITS).await;
+    let mut rows = figures("call", calls(setup, &mut floor).await);
+    rows.extend(figures("signal, resident", signals(setup, &mut floor, TaskState::Running).await));
+    rows.extend(figures("signal, suspended", signals(setup, &mut floor, TaskState::Suspended).await));
     floor.close().await;
-    let mut rows = figures("call", &mut calls(setup).await, &mut commits);
-    rows.extend(figures("signal, resident", &mut signals(setup, TaskState::Running).await, &mut commits));
-    rows.extend(figures("signal, suspended", &mut signals(setup, TaskState::Suspended).await, &mut commits));
     rows
 }
 
-async fn calls(setup: &Setup) -> Vec<Duration> {
+async fn calls(setup: &Setup, floor: &mut Floor) -> Times {
     let (store, stent, worker) = open(setup, TaskState::Running).await;
-    let mut times = Vec::new();
+    let mut times = Times { stent: Vec::new(), raw: Vec::new() };
     for number in 0..BEFORE + ROUND_TRIPS {
         idle(&worker).await;
         let begun = Instant::now();
         let result = stent.dispatch(nothing(number)).await.unwrap().result().await.unwrap();
-        times.push(begun.elapsed());
+        times.stent.push(begun.elapsed());
         assert_eq!(result, number);
+        idle(&worker).await;
+        times.raw.extend(floor.commits(COMMITS).await);
     }
     close(store, worker).await;
     times
 }
 
-async fn signals(setup: &Setup, state: TaskState) -> Vec<Duration> {
+async fn signals(setup: &Setup, floor: &mut Floor, state: TaskState) -> Times {
     let (store, stent, worker) = open(setup, state).await;
-    let mut times = Vec::new();
+    let mut times = Times { stent: Vec::new(), raw: Vec::new() };
     for number in 0..BEFORE + ROUND_TRIPS {
         let waiting = stent.dispatch(waits()).await.unwrap();
         while stent.backend().task(waiting.id().root()).await.unwrap().is_none_or(|task| task.state != state) {
@@ -54,8 +61,10 @@ async fn signals(setup: &Setup, state: TaskState) -> Vec<Duration> {
         let begun = Instant::now();
         waiting.signal("go", &number).await.unwrap();
         let result = waiting.result().await.unwrap();
-        times.push(begun.elapsed());
+        times.stent.push(begun.elapsed());
         assert_eq!(result, number);
+        idle(&worker).await;
+        times.raw.extend(floor.commits(COMMITS).await);
     }
     close(store, worker).await;
     times
@@ -85,11 +94,12 @@ async fn idle(worker: &Worker) {
     tokio::time::sleep(2 * MOMENT).await;
 }
 
-fn figures(what: &str, times: &mut Vec<Duration>, commits: &mut [Duration]) -> Vec<Row> {
-    times.drain(..usize::try_from(BEFORE).unwrap());
-    times.sort();
-    commits.sort();
+fn figures(what: &str, mut times: Times) -> Vec<Row> {
+    for (times, each) in [(&mut times.stent, 1), (&mut times.raw, COMMITS)] {
+        times.drain(..usize::try_from(BEFORE * each).unwrap());
+        times.sort();
+    }
     let at = |times: &[Duration], part: usize| times[times.len() * part / 100].as_secs_f64() * 1e3;
-    let row = |part| Row::new(format!("{what} p{part}"), "ms", at(times, part)).floor(at(commits, part));
+    let row = |part| Row::new(format!("{what} p{part}"), "ms", at(&times.stent, part)).floor(at(&times.raw, part));
     [50, 95, 99].map(row).into()
 }

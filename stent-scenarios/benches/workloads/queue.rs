@@ -10,7 +10,9 @@ use crate::setup::{Setup, client};
 use crate::worker::{Orders, WorkerProcess};
 
 /// Executions.
-pub(crate) const QUEUED: u32 = 10_000;
+const QUEUED: u32 = 10_000;
+/// What is counted.
+pub(crate) const RATE: &str = "executions/s";
 
 /// How long it took.
 pub(crate) struct Queue {
@@ -25,7 +27,10 @@ pub(crate) async fn run(setup: &Setup) -> Vec<Row> {
     let store = setup.database.store().await;
     let stent = measure(setup, &store).await;
     store.close().await;
-    rows(&stent, &raw)
+    vec![
+        Row::new("dispatch", RATE, stent.dispatch()).floor(raw.dispatch()),
+        Row::new("drain", RATE, stent.drain()).floor(raw.drain()),
+    ]
 }
 
 /// Dispatches and drains them on a store, whatever else is in it.
@@ -47,16 +52,13 @@ pub(crate) async fn measure(setup: &Setup, store: &Store) -> Queue {
 }
 
 impl Queue {
+    /// Dispatches a second.
+    pub(crate) fn dispatch(&self) -> f64 {
+        per_second(QUEUED, self.dispatched)
+    }
+
     /// Completions a second.
     pub(crate) fn drain(&self) -> f64 {
         per_second(QUEUED, self.drained)
     }
-}
-
-pub(crate) fn rows(stent: &Queue, floor: &Queue) -> Vec<Row> {
-    let dispatch = |queue: &Queue| per_second(QUEUED, queue.dispatched);
-    vec![
-        Row::new("dispatch", "executions/s", dispatch(stent)).floor(dispatch(floor)),
-        Row::new("drain", "executions/s", stent.drain()).floor(floor.drain()),
-    ]
 }

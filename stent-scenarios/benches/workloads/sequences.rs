@@ -12,6 +12,8 @@ use crate::worker::{Orders, WorkerProcess};
 /// Executions, and operations of each.
 pub(crate) const SEQUENCES: u32 = 1_000;
 pub(crate) const OPERATIONS: u32 = 10;
+/// What is counted.
+pub(crate) const RATE: &str = "operations/s";
 /// Raw commits.
 const COMMITS: u32 = 4_000;
 
@@ -25,7 +27,7 @@ pub(crate) enum Operation {
 impl Operation {
     pub(crate) const ALL: [Self; 2] = [Self::Step, Self::Call];
 
-    pub(crate) fn metric(self) -> &'static str {
+    pub(crate) const fn metric(self) -> &'static str {
         match self {
             Self::Step => "steps",
             Self::Call => "calls",
@@ -41,7 +43,7 @@ pub(crate) async fn run(setup: &Setup) -> Vec<Row> {
         floor.close().await;
         let store = setup.database.store().await;
         let rate = measure(setup, &store, operation).await;
-        rows.push(Row::new(operation.metric(), "operations/s", rate).floor(commits));
+        rows.push(Row::new(operation.metric(), RATE, rate).floor(commits));
         store.close().await;
     }
     rows

@@ -95,7 +95,8 @@ impl WorkerProcess {
                 let number = PROFILES.fetch_add(1, Ordering::Relaxed);
                 let file = folder.join(format!("{}-{what}-{number}.data", setup.database));
                 let mut perf = Command::new("perf");
-                perf.args(["record", "--quiet", "--freq=997", "--call-graph=fp", "--output"]).arg(file);
+                // Stacks by unwind tables, so that nothing has to be built anew.
+                perf.args(["record", "--quiet", "--freq=499", "--call-graph=dwarf,8192", "--output"]).arg(file);
                 perf.arg("--").arg(&program);
                 perf
             }
