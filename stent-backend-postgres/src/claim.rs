@@ -325,13 +325,12 @@ impl Asked {
         ];
         let rows = session.query(include_str!("../sql/claim/take_new.sql"), values).await?;
         let mut look = Look { seen: 0, taken: Vec::new(), locked: Vec::new() };
-        for row in rows {
-            let columns = Columns::new(CLAIM, "tasks", "own", &row);
+        if let Some(first) = rows.first() {
+            let columns = Columns::new(CLAIM, "tasks", "id", first);
             look.seen = columns.number("seen")?;
-            match (columns.get::<Option<Uuid>>("own")?, columns.get::<Option<Uuid>>("id")?) {
-                (Some(_), Some(_)) => look.taken.push(row),
-                (Some(locked), None) => look.locked.push(locked),
-                (None, _) => {}
+            look.locked = columns.get::<Option<Vec<Uuid>>>("locked")?.unwrap_or_default();
+            if columns.get::<Option<Uuid>>("id")?.is_some() {
+                look.taken = rows;
             }
         }
         Ok(look)

@@ -120,7 +120,10 @@ async fn together(
     let tried: Vec<_> = ends.iter().filter(|end| !reopens(&end.end)).collect();
     let mut applied = Vec::new();
     if !tried.is_empty() {
-        let (tasks, tokens) = claims(tried.iter().map(|end| &end.claim));
+        let (tasks, mut tokens) = claims(tried.iter().map(|end| &end.claim));
+        // A claim's tasks share one: each task is compared with few.
+        tokens.sort_unstable();
+        tokens.dedup();
         let (parents, own): (Values<'_>, Values<'_>) = (&[&tasks], &[&tasks, &tokens]);
         let given = Given::new(session, &tried)?;
         // What a lock protects is read by a later statement than the one that took it.

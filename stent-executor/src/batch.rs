@@ -132,6 +132,8 @@ impl<C: Batched> Drop for Flusher<C> {
 
 impl<C: Batched> Flusher<C> {
     async fn run(mut self) {
+        // Who is ready at the same time comes along: the first would go alone otherwise, and all others wait for it.
+        tokio::task::yield_now().await;
         while let Some(batch) = self.next() {
             self.queue.answer(batch).await;
         }

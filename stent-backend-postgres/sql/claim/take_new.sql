@@ -1,7 +1,7 @@
 -- $1, $2: functions without limits and their versions; $3: queues, or NULL for every one; $4: tags, or NULL for all; $5: how many candidates are looked
 -- at; $6: until when leases have run out, or NULL; $7: how many at most; $8: token; $9: worker; $10: now; $11: when the lease runs out; $12: whether the
--- token may have been used before. Answers with how many candidates there were, and with each task that is locked now. One that was never
--- claimed is taken at once. What another has written to its journal a statement may miss that began before it had the lock: a later one takes it.
+-- token may have been used before. Answers with how many candidates there were, with the tasks that are locked now, and with those that were never
+-- claimed and are taken at once. What another has written to its journal a statement may miss that began before it had the lock: a later one takes it.
 WITH candidate AS MATERIALIZED (
     SELECT best.id, best.priority, best.due
     FROM unnest($1::text[], $2::text[]) AS asked (function, version)
@@ -68,7 +68,7 @@ taken AS (
               t.memo_key, t.memo_mode, t.memo_ttl, t.attempt, t.deliveries, t.generation, t.journal_from, t.started_at, t.failure, t.trace,
               TRUE AS is_fresh, TRUE AS counts
 )
-SELECT looked.seen, own.id AS own, taken.*
-FROM (SELECT count(*) AS seen FROM candidate) AS looked
-LEFT JOIN own ON TRUE
-LEFT JOIN taken ON taken.id = own.id;
+SELECT looked.seen, looked.locked, taken.*
+-- Of one row: joined by id with what was taken, each of them would be compared with each.
+FROM (SELECT (SELECT count(*) FROM candidate) AS seen, (SELECT array_agg(own.id) FROM own WHERE NOT own.is_new) AS locked) AS looked
+LEFT JOIN taken ON TRUE;

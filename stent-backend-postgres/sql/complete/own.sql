@@ -1,4 +1,4 @@
--- $1: tasks that end; $2: tokens. Those whose claims hold, and suspended parents: with their parents' locks held none becomes suspended any more. All in
+-- $1: tasks that end; $2: the tokens of their claims. Those whose claims hold, and suspended parents: with their parents' locks held none becomes suspended any more. All in
 -- one statement, because they are of several depths and must be locked in one order.
 SELECT t.id
 FROM tasks AS t
