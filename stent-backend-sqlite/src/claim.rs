@@ -84,11 +84,13 @@ struct Asked {
 }
 
 /// What a claim meets.
-struct Peek {
+struct Look {
     next_due: Option<Timestamp>,
     next_deadline: Option<Timestamp>,
     /// An earlier call with the same token has taken tasks.
     is_repeat: bool,
+    /// The best tasks of functions without limits.
+    free: Vec<Candidate>,
 }
 
 /// Priority (high first), due time, id.
@@ -98,6 +100,8 @@ type Order = (Reverse<i64>, Option<i64>, String);
 struct Candidate {
     row: i64,
     order: Order,
+    /// It needs no place and was never claimed.
+    is_new: bool,
     /// Of a limited function: which, and what it needs.
     limited: Option<Limited>,
 }
@@ -127,35 +131,53 @@ impl Asked {
     }
 
     async fn claim(&self, connection: &mut SqliteConnection, now: Timestamp) -> Result<Taken, BackendError> {
-        let mut peek = self.peek(connection).await?;
-        if peek.next_due.is_some_and(|due| due <= now) {
+        let mut look = self.look(connection, now).await?;
+        if look.next_due.is_some_and(|due| due <= now) {
             sqlx::query(include_str!("../sql/claim/promote.sql"))
                 .bind(now.as_micros())
                 .bind(i64::from(limits::BATCH))
                 .execute(&mut *connection)
                 .await
                 .during(CLAIM)?;
-            peek.next_due = self.peek(connection).await?.next_due;
+            look = self.look(connection, now).await?;
         }
-        let rows =
-            if peek.is_repeat { self.repeat(connection).await? } else { self.take_free(connection, now).await? };
         // To claim changes neither what is due next nor the next deadline.
-        Ok(Taken { peek, rows })
+        let Look { next_due, next_deadline, is_repeat, free } = look;
+        let rows =
+            if is_repeat { self.repeat(connection).await? } else { self.take_free(connection, now, free).await? };
+        Ok(Taken { next_due, next_deadline, rows })
     }
 
-    async fn peek(&self, connection: &mut SqliteConnection) -> Result<Peek, BackendError> {
-        let row = sqlx::query(include_str!("../sql/claim/peek.sql"))
+    async fn look(&self, connection: &mut SqliteConnection, now: Timestamp) -> Result<Look, BackendError> {
+        let row = sqlx::query(include_str!("../sql/claim/look.sql"))
             .bind(self.request.worker.as_bytes().as_slice())
             .bind(self.request.token.as_bytes().as_slice())
+            .bind(&*self.unlimited)
+            .bind(self.queues.as_deref())
+            .bind(self.tags.as_deref())
+            .bind(i64::from(self.request.limit))
+            .bind(self.until(now))
             .fetch_one(connection)
             .await
             .during(CLAIM)?;
         let columns = Columns::new(CLAIM, "tasks", "id", &row);
-        Ok(Peek {
+        let free: Vec<(i64, i64, Option<i64>, String, i64)> =
+            serde_json::from_str(columns.text("free")?).map_err(unreadable)?;
+        let candidate = |(row, priority, due, id, is_new)| {
+            let order = (Reverse(priority), due, id);
+            Candidate { row, order, is_new: is_new == 1, limited: None }
+        };
+        Ok(Look {
             next_due: columns.optional_time("due")?,
             next_deadline: columns.optional_time("deadline")?,
             is_repeat: columns.flag("is_repeat")?,
+            free: free.into_iter().map(candidate).collect(),
         })
+    }
+
+    /// Until when leases have run out, if expired claims may be taken over.
+    fn until(&self, now: Timestamp) -> Option<i64> {
+        self.request.take_expired.then_some(now.as_micros())
     }
 
     /// What an earlier call with the same token has taken (C-Q2).
@@ -172,11 +194,10 @@ impl Asked {
         &self,
         connection: &mut SqliteConnection,
         now: Timestamp,
+        free: Vec<Candidate>,
     ) -> Result<Vec<SqliteRow>, BackendError> {
-        let until = self.request.take_expired.then_some(now.as_micros());
-        let mut candidates = self.unlimited(connection, until).await?;
-        let mut held = HashMap::new();
-        self.limited(connection, until, &mut candidates, &mut held).await?;
+        let (mut candidates, mut held) = (free, HashMap::new());
+        self.limited(connection, self.until(now), &mut candidates, &mut held).await?;
         candidates.sort_unstable_by(|one, other| one.order.cmp(&other.order));
         let chosen = self.choose(candidates, &mut held);
         if chosen.is_empty() {
@@ -184,12 +205,31 @@ impl Asked {
         }
         self.keep_limits(connection, &chosen).await?;
         let rows: Vec<i64> = chosen.iter().map(|chosen| chosen.row).collect();
+        if chosen.iter().all(|chosen| chosen.is_new) {
+            return self.take_new(connection, now, &rows).await;
+        }
         let query =
             sqlx::query(include_str!("../sql/claim/read.sql")).bind(to_json(CLAIM, &rows)?).bind(now.as_micros());
         let rows = fetch_many(connection, query).await.during(CLAIM)?;
         let limited = chosen.iter().filter(|chosen| chosen.limited.is_some()).map(|chosen| chosen.row).collect();
         self.take(connection, now, &rows, &limited).await?;
         Ok(rows)
+    }
+
+    /// Takes tasks that are all new: mostly they are, and one statement does it.
+    async fn take_new(
+        &self,
+        connection: &mut SqliteConnection,
+        now: Timestamp,
+        rows: &[i64],
+    ) -> Result<Vec<SqliteRow>, BackendError> {
+        let query = sqlx::query(include_str!("../sql/claim/take_new.sql"))
+            .bind(to_json(CLAIM, &rows)?)
+            .bind(self.request.token.as_bytes().as_slice())
+            .bind(self.request.worker.as_bytes().as_slice())
+            .bind(now.as_micros())
+            .bind(now.after(self.request.lease).as_micros());
+        fetch_many(connection, query).await.during(CLAIM)
     }
 
     async fn take(
@@ -223,25 +263,6 @@ impl Asked {
                 .during(CLAIM)?;
         }
         Ok(())
-    }
-
-    /// The best tasks of functions without limits.
-    async fn unlimited(
-        &self,
-        connection: &mut SqliteConnection,
-        until: Option<i64>,
-    ) -> Result<Vec<Candidate>, BackendError> {
-        let rows = sqlx::query_scalar(include_str!("../sql/claim/free.sql"))
-            .bind(&*self.unlimited)
-            .bind(self.queues.as_deref())
-            .bind(self.tags.as_deref())
-            .bind(i64::from(self.request.limit))
-            .bind(until);
-        let free: String = rows.fetch_one(connection).await.during(CLAIM)?;
-        let free: Vec<(i64, i64, Option<i64>, String)> = serde_json::from_str(&free).map_err(unreadable)?;
-        let candidate =
-            |(row, priority, due, id)| Candidate { row, order: (Reverse(priority), due, id), limited: None };
-        Ok(free.into_iter().map(candidate).collect())
     }
 
     /// The tasks of limited functions that may have a place, and how many places are held (C-Q3). The transaction holds the lock under which all claims
@@ -280,9 +301,8 @@ impl Asked {
                     has_place: columns.flag("place")?,
                     above: columns.optional_json("above")?.unwrap_or_default(),
                 };
-                let candidate =
-                    Candidate { row: columns.number("row")?, order: order(columns)?, limited: Some(limited) };
-                candidates.push(candidate);
+                let (row, order) = (columns.number("row")?, order(columns)?);
+                candidates.push(Candidate { row, order, is_new: false, limited: Some(limited) });
             }
         }
         Ok(())

@@ -29,6 +29,7 @@ pub(crate) async fn fetch_many(
     query: Query<'_, Sqlite, SqliteArguments>,
 ) -> Result<Vec<SqliteRow>, sqlx::Error> {
     const MOMENT: Duration = Duration::from_micros(50);
+    const FEW: usize = 8;
     let mut rows = Vec::new();
     let mut found = query.fetch(connection);
     poll_fn(|context| {
@@ -36,7 +37,8 @@ pub(crate) async fn fetch_many(
             match found.as_mut().poll_next(context) {
                 Poll::Ready(Some(row)) => rows.push(row?),
                 Poll::Ready(None) => return Poll::Ready(Ok(())),
-                Poll::Pending if rows.is_empty() => return Poll::Pending,
+                // It may be all.
+                Poll::Pending if rows.len() < FEW => return Poll::Pending,
                 Poll::Pending => thread::sleep(MOMENT),
             }
         }

@@ -99,11 +99,10 @@ async fn what_there_is_already_costs_nothing() {
 async fn claims_are_cheap(store: &mut Store) {
     let now = 2_000_000_000_i64;
     let functions = r#"[["f1",""],["item",""],["unknown",""]]"#;
-    store.is_cheap("claim/free", values![functions, NONE, NONE, 50_i64, now]).await;
+    store.is_cheap("claim/look", values![vec![0_u8; 16], vec![0_u8; 16], functions, NONE, NONE, 50_i64, now]).await;
     let limited = store.is_cheap("claim/free_of_limited", values!["f1", NONE, NONE, 50_i64, now, ""]).await;
     assert_eq!(limited, 50);
     store.is_cheap("claim/held", values!["f1"]).await;
-    store.is_cheap("claim/peek", values![vec![0_u8; 16], vec![0_u8; 16]]).await;
     store.is_cheap("claim/promote", values![now, 1_000_i64]).await;
     assert_eq!(store.is_cheap("dispatch/passed", values![now, 100_i64]).await, 100);
 }

@@ -103,12 +103,12 @@ async fn no_statement_scans_a_table_that_grows() {
 async fn a_claim_reads_a_functions_best_tasks_in_order_from_the_index_alone() {
     let (_directory, mut connection) = migrated().await;
     let text = |name: &str| statements().into_iter().find(|(of, _)| of == name).unwrap().1;
-    let free = plan(&mut connection, &text("claim/free")).await;
+    let look = plan(&mut connection, &text("claim/look")).await;
     let probe = "SEARCH tasks USING COVERING INDEX tasks_pending (function=? AND version=?)";
-    assert!(free.iter().any(|step| step == probe), "{free:#?}");
+    assert!(look.iter().any(|step| step == probe), "{look:#?}");
     // The one sort is of what the probes found, the best of each function.
-    assert_eq!(free.iter().filter(|step| step.contains("TEMP B-TREE FOR ORDER BY")).count(), 1, "{free:#?}");
-    for name in ["claim/promote", "claim/peek", "dispatch/passed", "inspect/executions", "inspect/tasks"] {
+    assert_eq!(look.iter().filter(|step| step.contains("TEMP B-TREE FOR ORDER BY")).count(), 1, "{look:#?}");
+    for name in ["claim/promote", "dispatch/passed", "inspect/executions", "inspect/tasks"] {
         let plan = plan(&mut connection, &text(name)).await;
         assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{name}: {plan:#?}");
     }

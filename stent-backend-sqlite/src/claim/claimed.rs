@@ -5,14 +5,16 @@ use stent_core::claim::{Claim, Claimed, ClaimedTask, CorruptClaim};
 use stent_core::error::BackendError;
 use stent_core::id::{ClaimToken, TaskId};
 use stent_core::retry::RetryPolicy;
+use stent_core::time::Timestamp;
 
-use super::{CLAIM, Peek, order};
+use super::{CLAIM, order};
 use crate::row::Columns;
 use crate::transaction::Lasting;
 
 /// What a claim took.
 pub(super) struct Taken {
-    pub(super) peek: Peek,
+    pub(super) next_due: Option<Timestamp>,
+    pub(super) next_deadline: Option<Timestamp>,
     pub(super) rows: Vec<SqliteRow>,
 }
 
@@ -35,8 +37,7 @@ impl Taken {
 
     /// The tasks in claim order, and those whose rows cannot be read.
     pub(super) fn read(mut self, token: ClaimToken) -> Claimed {
-        let mut claimed =
-            Claimed { next_due: self.peek.next_due, next_deadline: self.peek.next_deadline, ..Claimed::default() };
+        let mut claimed = Claimed { next_due: self.next_due, next_deadline: self.next_deadline, ..Claimed::default() };
         self.rows.sort_by_cached_key(|row| order(Columns::new(CLAIM, "tasks", "id", row)).ok());
         let mut policies = Policies::default();
         for row in &self.rows {

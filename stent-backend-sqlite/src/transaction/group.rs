@@ -11,9 +11,9 @@ use stent_core::error::BackendError;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Job, Lasting, Message, begin, commit, roll_back};
+use super::{Job, Lasting, Message, begin, begin_with, commit, roll_back};
 use crate::connection::{Database, Role, close, synchronize};
-use crate::error::ends_connection;
+use crate::error::{During, ends_connection};
 use crate::options::Synchronous;
 
 /// Jobs of one transaction: enough to share an fsync, few enough that a job alone again is no long wait for the others.
@@ -29,6 +29,17 @@ enum Failed {
     Transaction(BackendError),
 }
 
+/// How a transaction ended.
+#[derive(PartialEq, Eq)]
+enum Ended {
+    /// It was committed.
+    Committed,
+    /// It was committed, and later commits wait for no disk either.
+    Relaxed,
+    /// It must last, and its commit would not have waited for the disk.
+    MustLast,
+}
+
 /// The loop of the thread.
 pub(super) struct Group {
     database: Arc<Database>,
@@ -36,8 +47,8 @@ pub(super) struct Group {
     connection: Option<SqliteConnection>,
     hints: broadcast::Sender<Hint>,
     transactions: Arc<AtomicU64>,
-    /// What the commits of the connection wait for.
-    synchronous: Synchronous,
+    /// A transaction that need not last was rolled back: what the connection's commits wait for is to be set again.
+    is_relaxed: bool,
     /// The last `data_version`, which changes when another connection commits, not with this one's own commits.
     seen: Option<i64>,
 }
@@ -49,8 +60,7 @@ impl Group {
         hints: broadcast::Sender<Hint>,
         transactions: Arc<AtomicU64>,
     ) -> Self {
-        let synchronous = database.synchronous();
-        Self { database, connection: Some(connection), hints, transactions, synchronous, seen: None }
+        Self { database, connection: Some(connection), hints, transactions, is_relaxed: false, seen: None }
     }
 
     /// Writes what comes until nobody is left who could write, or the queue is closed.
@@ -127,23 +137,20 @@ impl Group {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => {
-                self.synchronous = self.database.synchronous();
+                self.is_relaxed = false;
                 self.database.connect(Role::Writer, OPERATION).await.map_err(Failed::Transaction)?
             }
         };
-        let synchronous = match lasting {
-            Lasting::Must => self.database.synchronous(),
-            Lasting::NeedNot => Synchronous::Normal,
-        };
-        if self.synchronous != synchronous {
+        if self.is_relaxed {
             // With an error the connection is dropped and not used again.
+            let synchronous = self.database.synchronous();
             synchronize(&mut connection, synchronous, OPERATION).await.map_err(Failed::Transaction)?;
-            self.synchronous = synchronous;
         }
         let outcome = transact(&mut connection, jobs, lasting, self.database.busy_timeout()).await;
+        self.is_relaxed = lasting == Lasting::NeedNot && !matches!(outcome, Ok(Ended::Committed));
         let is_sound = match &outcome {
-            Ok(true) => true,
-            Ok(false) => roll_back(&mut connection, OPERATION).await.is_ok(),
+            Ok(Ended::Committed | Ended::Relaxed) => true,
+            Ok(Ended::MustLast) => roll_back(&mut connection, OPERATION).await.is_ok(),
             Err(Failed::Job(error) | Failed::Transaction(error)) => {
                 roll_back(&mut connection, OPERATION).await.is_ok() && !ends_connection(error)
             }
@@ -154,7 +161,7 @@ impl Group {
             close(connection).await;
             self.seen = None;
         }
-        outcome
+        outcome.map(|ended| ended != Ended::MustLast)
     }
 
     /// Answers jobs of one transaction; before, listeners are told what was committed, each thing once.
@@ -191,19 +198,45 @@ fn must_last(jobs: &[Box<dyn Job>]) -> bool {
     jobs.iter().any(|job| job.lasting() == Lasting::Must)
 }
 
-/// False without a commit: the jobs must last, and this transaction would not.
 async fn transact(
     connection: &mut SqliteConnection,
     jobs: &mut [Box<dyn Job>],
     lasting: Lasting,
     patience: Duration,
-) -> Result<bool, Failed> {
-    begin(connection, patience, "write").await.map_err(Failed::Transaction)?;
+) -> Result<Ended, Failed> {
+    let begun = match lasting {
+        Lasting::Must => begin(connection, patience, "write").await,
+        Lasting::NeedNot => begin_relaxed(connection, patience, "write").await,
+    };
+    begun.map_err(Failed::Transaction)?;
     for job in &mut *jobs {
         job.run(connection).await.map_err(Failed::Job)?;
     }
-    if lasting == Lasting::NeedNot && must_last(jobs) {
-        return Ok(false);
-    }
-    commit(connection, "write").await.map_err(Failed::Transaction).map(|()| true)
+    let ended = match lasting {
+        Lasting::Must => commit(connection, "write").await.map(|()| Ended::Committed),
+        Lasting::NeedNot if must_last(jobs) => return Ok(Ended::MustLast),
+        Lasting::NeedNot => match commit_relaxed(connection, "write").await {
+            Ok(true) => Ok(Ended::Committed),
+            Ok(false) => Ok(Ended::Relaxed),
+            Err(error) => Err(error),
+        },
+    };
+    ended.map_err(Failed::Transaction)
+}
+
+/// Like [`begin`], of a transaction whose commit waits for no disk. The thread of the connection is slower to wake than to run a statement: what belongs
+/// together is one.
+async fn begin_relaxed(
+    connection: &mut SqliteConnection,
+    patience: Duration,
+    operation: &'static str,
+) -> Result<(), BackendError> {
+    begin_with(connection, "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE", patience, operation).await
+}
+
+/// Commits without waiting for the disk, and has later commits wait for it again; false if they do not.
+async fn commit_relaxed(connection: &mut SqliteConnection, operation: &'static str) -> Result<bool, BackendError> {
+    let commit = sqlx::query_scalar("COMMIT; PRAGMA synchronous = FULL; PRAGMA synchronous");
+    let synchronous: Vec<i64> = commit.fetch_all(connection).await.during(operation)?;
+    Ok(synchronous == [2])
 }
