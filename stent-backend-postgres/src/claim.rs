@@ -5,6 +5,7 @@
 
 mod claimed;
 mod limited;
+mod unlimited;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::PostgresBackend;
 use crate::announce;
 use crate::connection::{Session, Values};
 use crate::row::{At, Columns};
+use unlimited::Token;
 
 const CLAIM: &str = "claim";
 const RENEW: &str = "renew";
@@ -39,6 +41,9 @@ impl Claims for PostgresBackend {
             if let Some(claimed) = nothing {
                 return Ok(claimed);
             }
+        }
+        if asked.limited.is_empty() {
+            return self.claim_unlimited(asked).await;
         }
         self.write(CLAIM, move |session| {
             let asked = Arc::clone(&asked);
@@ -161,23 +166,6 @@ struct Peek {
     is_repeat: bool,
 }
 
-/// What one look at free tasks brought.
-struct Look {
-    /// How many candidates it saw.
-    seen: usize,
-    /// Those that were taken.
-    taken: Vec<Row>,
-    /// Those that are locked and are yet to be taken.
-    locked: Vec<Uuid>,
-}
-
-/// Whether this may be a second call with its token.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Token {
-    MayBeUsed,
-    IsNew,
-}
-
 impl Asked {
     fn new(now: Timestamp, request: &ClaimRequest) -> Self {
         // One that is listed twice counts once.
@@ -200,32 +188,31 @@ impl Asked {
         }
     }
 
+    /// Takes tasks of functions with limits, and of others with them.
     async fn claim(&self, session: &Session<'_>) -> Result<Claimed, BackendError> {
-        let number = i64::from_be_bytes(self.token.as_bytes()[..8].try_into().unwrap_or_default());
-        let once = async { session.query(ONCE, &[&number]).await };
-        let (peek, rows) = if self.limited.is_empty() {
-            // Mostly this is all there is to do, in one round trip.
-            let look = self.look(session, self.limit, self.first_window(), Token::MayBeUsed);
-            let (_, _, peek, look) = tokio::try_join!(biased; once, self.promote(session), self.peek(session), look)?;
-            let rows = if peek.is_repeat { Vec::new() } else { self.take_free(session, Some(look)).await? };
-            (peek, rows)
-        } else {
-            let (_, _, peek, waiting) =
-                tokio::try_join!(biased; once, self.promote(session), self.peek(session), self.waiting(session))?;
-            let rows = match waiting.is_empty() {
-                _ if peek.is_repeat => Vec::new(),
-                true => self.take_free(session, None).await?,
-                false => self.take_with_places(session, &waiting).await?,
-            };
-            (peek, rows)
+        let (_, _, peek, waiting) = tokio::try_join!(
+            biased;
+            self.once(session),
+            self.promote(session),
+            self.peek(session),
+            self.waiting(session),
+        )?;
+        let rows = match waiting.is_empty() {
+            _ if peek.is_repeat => self.repeat(session).await?,
+            true => self.take_free(session, self.limit, Token::MayBeUsed).await?,
+            false => self.take_with_places(session, &waiting).await?,
         };
-        // Also if the first call was committed only now.
-        let rows = if rows.is_empty() { self.repeat(session).await? } else { rows };
-        let (claimed, is_last) = claimed::read(self.token, rows, &peek);
-        if is_last {
+        let (claimed, last) = claimed::read(self.token, rows, &peek);
+        if last.is_some() {
             session.execute(DURABLE, &[]).await?;
         }
         Ok(claimed)
+    }
+
+    /// Waits for a call with the same token, and relaxes the commit.
+    async fn once(&self, session: &Session<'_>) -> Result<(), BackendError> {
+        let number = i64::from_be_bytes(self.token.as_bytes()[..8].try_into().unwrap_or_default());
+        session.query(ONCE, &[&number]).await.map(drop)
     }
 
     /// What a claim answers that finds nothing, if this one would.
@@ -272,68 +259,6 @@ impl Asked {
     /// What an earlier call with the same token has taken (C-Q2).
     async fn repeat(&self, session: &Session<'_>) -> Result<Vec<Row>, BackendError> {
         session.query(include_str!("../sql/claim/repeat.sql"), &[&self.worker, self.token.as_uuid()]).await
-    }
-
-    /// A few more than are asked for: those that others hold cost no second look. Each function's candidates are read, so that many more cost, too.
-    fn first_window(&self) -> usize {
-        self.limit.saturating_add(16)
-    }
-
-    /// Takes the best tasks of functions without limits, beginning with what a first look brought.
-    async fn take_free(&self, session: &Session<'_>, first: Option<Look>) -> Result<Vec<Row>, BackendError> {
-        let (mut window, mut rows) = (self.first_window(), Vec::new());
-        let mut look = match first {
-            Some(look) => look,
-            None => self.look(session, self.limit, window, Token::MayBeUsed).await?,
-        };
-        loop {
-            rows.append(&mut look.taken);
-            if !look.locked.is_empty() {
-                rows.extend(self.take(session, &look.locked, &Vec::new()).await?);
-            }
-            // With fewer candidates than were asked for, those that are missing are all in others' hands.
-            if rows.len() >= self.limit || look.seen < window {
-                return Ok(rows);
-            }
-            window = window.saturating_mul(4);
-            let token = if rows.is_empty() { Token::MayBeUsed } else { Token::IsNew };
-            look = self.look(session, self.limit - rows.len(), window, token).await?;
-        }
-    }
-
-    async fn look(
-        &self,
-        session: &Session<'_>,
-        limit: usize,
-        window: usize,
-        token: Token,
-    ) -> Result<Look, BackendError> {
-        let Functions { names, versions } = &self.unlimited;
-        let values: Values<'_> = &[
-            names,
-            versions,
-            &self.queues,
-            &self.tags,
-            &count(window),
-            &self.expired,
-            &count(limit),
-            self.token.as_uuid(),
-            &self.worker,
-            &At(self.now),
-            &self.lease_until,
-            &(token == Token::MayBeUsed),
-        ];
-        let rows = session.query(include_str!("../sql/claim/take_new.sql"), values).await?;
-        let mut look = Look { seen: 0, taken: Vec::new(), locked: Vec::new() };
-        if let Some(first) = rows.first() {
-            let columns = Columns::new(CLAIM, "tasks", "id", first);
-            look.seen = columns.number("seen")?;
-            look.locked = columns.get::<Option<Vec<Uuid>>>("locked")?.unwrap_or_default();
-            if columns.get::<Option<Uuid>>("id")?.is_some() {
-                look.taken = rows;
-            }
-        }
-        Ok(look)
     }
 
     /// Takes tasks that are locked.

@@ -149,6 +149,7 @@ pub(crate) struct Session<'c> {
     queue: Queue,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one a call")]
 enum Via<'c> {
     Client(Client),
     /// A transaction of the caller's, on a connection that is not ours: nothing stays prepared on it.

@@ -149,7 +149,7 @@ impl PostgresOptions {
                 "-c enable_seqscan=off -c enable_bitmapscan=off -c jit=off -c plan_cache_mode=force_generic_plan";
             let schema = &self.schema;
             let options = format!(
-                "{SILENCE} {given} -c search_path={schema} -c TimeZone=UTC -c standard_conforming_strings=on {plans}"
+                "{SILENCE} {given} -c search_path={schema} -c TimeZone=UTC -c standard_conforming_strings=on {LEVEL} {plans}"
             );
             config.options(options.trim());
         }
@@ -157,6 +157,8 @@ impl PostgresOptions {
     }
 }
 
+/// The rules by which rows are locked hold at no other level. Transactions say so themselves; a statement that is one goes by this.
+const LEVEL: &str = "-c default_transaction_isolation=read\\ committed";
 /// Who is stopped in the middle of a transaction holds its locks no longer than that, unless the URL says otherwise.
 const SILENCE: &str = "-c idle_in_transaction_session_timeout=10s";
 

@@ -96,6 +96,29 @@ impl PostgresBackend {
         }
     }
 
+    /// Like [`write`](Self::write), of a job whose first poll begins all its statements: they go out with the commit, in one round trip. What the job concludes
+    /// from their answers changes nothing any more.
+    pub(crate) async fn write_at_once<T, F>(&self, operation: &'static str, job: F) -> Result<T, BackendError>
+    where
+        T: Send + 'static,
+        F: for<'s> Fn(&'s Session<'_>) -> BoxFuture<'s, Result<T, BackendError>> + Send + Sync,
+    {
+        if self.database().pooler == Pooler::Transaction {
+            return self.write(operation, job).await;
+        }
+        self.retry(|| async {
+            let database = self.database();
+            let session = Session::of_client(database.client(operation).await?, database, operation);
+            let mut open = Open { session, is_over: false };
+            let (begun, done, committed) =
+                tokio::join!(biased; open.session.frame(BEGIN), job(&open.session), open.session.frame("COMMIT"));
+            // A statement that failed has undone all of it, and the transaction is over all the same.
+            open.is_over = committed.is_ok();
+            begun.and(done).and_then(|answer| committed.map(|()| answer))
+        })
+        .await
+    }
+
     /// Runs a job in a transaction that is begun so. The beginning goes out with the job's first statements.
     async fn transact<T, F>(&self, operation: &'static str, begin: &'static str, job: F) -> Result<T, BackendError>
     where

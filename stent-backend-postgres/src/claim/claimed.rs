@@ -15,9 +15,9 @@ use crate::row::Columns;
 
 /// The tasks in claim order, and those whose rows cannot be read; and whether one of them is on its last attempt, or may be: that must not be forgotten
 /// (C-Y4).
-pub(super) fn read(token: ClaimToken, mut rows: Vec<Row>, peek: &Peek) -> (Claimed, bool) {
+pub(super) fn read(token: ClaimToken, mut rows: Vec<Row>, peek: &Peek) -> (Claimed, Option<TaskId>) {
     let mut claimed = Claimed { next_due: peek.next_due, next_deadline: peek.next_deadline, ..Claimed::default() };
-    let mut is_last = false;
+    let mut last = None;
     rows.sort_by_cached_key(|row| order(Columns::new(CLAIM, "tasks", "id", row)).ok());
     let mut policies = Policies::default();
     for row in &rows {
@@ -26,16 +26,18 @@ pub(super) fn read(token: ClaimToken, mut rows: Vec<Row>, peek: &Peek) -> (Claim
         let claim = Claim { task, token };
         match claimed_task(columns, claim, &mut policies) {
             Ok(task) => {
-                is_last |= columns.flag("counts").unwrap_or(true) && task.attempt >= task.retry.max_attempts();
+                if columns.flag("counts").unwrap_or(true) && task.attempt >= task.retry.max_attempts() {
+                    last = Some(claim.task);
+                }
                 claimed.tasks.push(task);
             }
             Err(error) => {
-                is_last = true;
+                last = Some(claim.task);
                 claimed.corrupt.push(CorruptClaim { claim, error });
             }
         }
     }
-    (claimed, is_last)
+    (claimed, last)
 }
 
 /// Priority (high first), due time, id.
