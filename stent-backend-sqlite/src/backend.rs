@@ -75,6 +75,20 @@ impl SqliteBackend {
         self.shared.writer.write_hinting(operation, job).await
     }
 
+    /// Runs a job that may make tasks ready: see [`Writer::write_making`].
+    pub(crate) async fn write_making<T, F>(
+        &self,
+        operation: &'static str,
+        tasks: bool,
+        job: F,
+    ) -> Result<T, BackendError>
+    where
+        T: Send + 'static,
+        F: for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Hinted<T>, BackendError>> + Send + 'static,
+    {
+        self.shared.writer.write_making(operation, tasks, job).await
+    }
+
     /// Runs a job in a transaction that need not outlive a crash of the machine: see [`Writer::write_relaxed`].
     pub(crate) async fn write_relaxed<T, F>(&self, operation: &'static str, job: F) -> Result<T, BackendError>
     where

@@ -28,7 +28,7 @@ impl Dispatch for SqliteBackend {
             return Ok(Vec::new());
         }
         let roots = Arc::new(NewRoots::pack(OPERATION, executions)?);
-        self.write_hinting(OPERATION, move |connection| {
+        self.write_making(OPERATION, true, move |connection| {
             let roots = Arc::clone(&roots);
             Box::pin(async move {
                 let dispatched = root::insert(connection, OPERATION, now, &roots).await?;

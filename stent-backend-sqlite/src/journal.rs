@@ -59,7 +59,8 @@ impl Journal for SqliteBackend {
             return Ok(Vec::new());
         }
         let prepared = Arc::new(Prepared::new(WRITE, now, turns)?);
-        self.write_hinting(WRITE, move |connection| {
+        let makes_tasks = turns.iter().any(|turn| !(turn.children.is_empty() && turn.dispatches.is_empty()));
+        self.write_making(WRITE, makes_tasks, move |connection| {
             let prepared = Arc::clone(&prepared);
             Box::pin(async move { turn::write(connection, &prepared).await })
         })

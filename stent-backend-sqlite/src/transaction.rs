@@ -4,6 +4,7 @@
 //! The thread has its own runtime, so that code that blocks the user's never delays a write or a renewal.
 
 mod group;
+mod job;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -22,6 +23,9 @@ use tokio::time::{Instant, sleep};
 use crate::connection::Database;
 use crate::error::During;
 use group::Group;
+use job::{Done, Job, Kind, Queued};
+
+pub(crate) use job::Lasting;
 
 /// Jobs that wait; more wait before they are queued.
 const QUEUE: usize = 1_024;
@@ -33,14 +37,6 @@ pub(crate) type Hinted<T> = (T, Vec<Hint>);
 
 /// What a job answers, and whether it must outlive a crash of the machine after all.
 pub(crate) type Relaxed<T> = (T, Lasting);
-
-/// Whether what a job writes must outlive a crash of the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lasting {
-    Must,
-    /// Nobody misses it: it is on the disk with the next commit that must be.
-    NeedNot,
-}
 
 /// The one who writes.
 pub(crate) struct Writer {
@@ -80,7 +76,7 @@ impl Writer {
         T: Send + 'static,
         F: for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, BackendError>> + Send + 'static,
     {
-        self.queue(operation, Lasting::Must, move |connection| {
+        self.queue(operation, Kind::Plain, move |connection| {
             let answer = job(connection);
             Box::pin(async move { Ok(Done { answer: answer.await?, hints: Vec::new(), lasting: Lasting::Must }) })
         })
@@ -93,7 +89,22 @@ impl Writer {
         T: Send + 'static,
         F: for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Hinted<T>, BackendError>> + Send + 'static,
     {
-        self.queue(operation, Lasting::Must, move |connection| {
+        self.write_making(operation, false, job).await
+    }
+
+    /// Like [`Writer::write_hinting`]; of a job that makes tasks ready listeners are told when it is queued, so that their claims go with it.
+    pub(crate) async fn write_making<T, F>(
+        &self,
+        operation: &'static str,
+        tasks: bool,
+        job: F,
+    ) -> Result<T, BackendError>
+    where
+        T: Send + 'static,
+        F: for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Hinted<T>, BackendError>> + Send + 'static,
+    {
+        let kind = if tasks { Kind::Early } else { Kind::Plain };
+        self.queue(operation, kind, move |connection| {
             let hinted = job(connection);
             Box::pin(async move {
                 let (answer, hints) = hinted.await?;
@@ -109,7 +120,7 @@ impl Writer {
         T: Send + 'static,
         F: for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Relaxed<T>, BackendError>> + Send + 'static,
     {
-        self.queue(operation, Lasting::NeedNot, move |connection| {
+        self.queue(operation, Kind::Relaxed, move |connection| {
             let relaxed = job(connection);
             Box::pin(async move {
                 let (answer, lasting) = relaxed.await?;
@@ -119,15 +130,19 @@ impl Writer {
         .await
     }
 
-    async fn queue<T, F>(&self, operation: &'static str, lasting: Lasting, job: F) -> Result<T, BackendError>
+    async fn queue<T, F>(&self, operation: &'static str, kind: Kind, job: F) -> Result<T, BackendError>
     where
         T: Send + 'static,
         F: for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Done<T>, BackendError>> + Send + 'static,
     {
         let closed = || BackendError::new(ErrorKind::Closed, operation);
         let (reply, answer) = oneshot::channel();
-        let job = Queued { job, lasting, done: None, reply };
+        let job = Queued { job, kind, done: None, reply };
         self.messages.send(Message::Job(Box::new(job))).await.map_err(|_| closed())?;
+        if kind == Kind::Early {
+            // Whoever claims by this is queued behind it.
+            let _ = self.hints.send(Hint::TasksReady);
+        }
         answer.await.map_err(|_| closed())?
     }
 
@@ -151,65 +166,6 @@ impl Writer {
     #[cfg(test)]
     pub(crate) fn transactions(&self) -> u64 {
         self.transactions.load(Ordering::Relaxed)
-    }
-}
-
-/// What a job did.
-struct Done<T> {
-    answer: T,
-    hints: Vec<Hint>,
-    lasting: Lasting,
-}
-
-trait Job: Send {
-    fn run<'c>(&'c mut self, connection: &'c mut SqliteConnection) -> BoxFuture<'c, Result<(), BackendError>>;
-
-    /// Whether its commit must be on the disk before it is answered: as it is believed before it has run, and as is known then.
-    fn lasting(&self) -> Lasting;
-
-    /// What listeners are to be told once it is committed.
-    fn hints(&mut self) -> Vec<Hint>;
-
-    /// Tells the caller.
-    fn answer(self: Box<Self>, outcome: Result<(), BackendError>);
-}
-
-struct Queued<T, F> {
-    job: F,
-    lasting: Lasting,
-    done: Option<Done<T>>,
-    reply: oneshot::Sender<Result<T, BackendError>>,
-}
-
-impl<T, F> Job for Queued<T, F>
-where
-    T: Send,
-    F: for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Done<T>, BackendError>> + Send,
-{
-    fn run<'c>(&'c mut self, connection: &'c mut SqliteConnection) -> BoxFuture<'c, Result<(), BackendError>> {
-        let done = (self.job)(connection);
-        Box::pin(async move {
-            self.done = Some(done.await?);
-            Ok(())
-        })
-    }
-
-    fn lasting(&self) -> Lasting {
-        self.done.as_ref().map_or(self.lasting, |done| done.lasting)
-    }
-
-    fn hints(&mut self) -> Vec<Hint> {
-        self.done.as_mut().map(|done| std::mem::take(&mut done.hints)).unwrap_or_default()
-    }
-
-    fn answer(self: Box<Self>, outcome: Result<(), BackendError>) {
-        let answer = match (outcome, self.done) {
-            (Ok(()), Some(done)) => Ok(done.answer),
-            (Ok(()), None) => Err(BackendError::new(ErrorKind::Internal, "transaction")),
-            (Err(error), _) => Err(error),
-        };
-        // Whoever asked may be gone; what was written stays.
-        let _ = self.reply.send(answer);
     }
 }
 
@@ -394,5 +350,44 @@ mod tests {
             crate::SqliteOptions::new(directory.path().join("stent.db")).synchronous(crate::Synchronous::Normal);
         let backend = options.open().await.unwrap();
         assert_eq!(relaxed(&backend, Lasting::Must).await, [1], "nothing waits, if that is how it was opened");
+    }
+
+    /// Makes tasks ready, in a transaction that a write joins by whoever hears of it; answers with the transactions and with what is heard afterwards.
+    async fn make_ready(backend: &SqliteBackend, places: Option<i64>) -> (u64, Vec<Hint>) {
+        let (mut hints, is_queued) = (backend.listen(), Arc::new(tokio::sync::Notify::new()));
+        let (before, queued) = (backend.transactions(), Arc::clone(&is_queued));
+        let made = backend.write_making("make", true, move |_| {
+            let queued = Arc::clone(&queued);
+            Box::pin(async move {
+                queued.notified().await;
+                // For the case that it is run again.
+                queued.notify_one();
+                Ok(((), vec![Hint::TasksReady]))
+            })
+        });
+        let joined = async {
+            assert_eq!(hints.recv().await.unwrap(), Hint::TasksReady);
+            let mut write = Box::pin(put(backend, "f".into(), places));
+            assert!(write.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            is_queued.notify_one();
+            write.await
+        };
+        let (made, joined) = tokio::join!(made, joined);
+        made.unwrap();
+        assert_eq!(joined.is_ok(), places.is_some());
+        let transactions = backend.transactions() - before;
+        (transactions, std::iter::from_fn(|| hints.try_recv().ok()).collect())
+    }
+
+    #[tokio::test]
+    async fn who_is_told_of_tasks_early_writes_with_what_makes_them() {
+        let (_directory, backend) = open().await;
+        assert_eq!(make_ready(&backend, Some(1)).await, (1, Vec::new()));
+    }
+
+    #[tokio::test]
+    async fn tasks_that_were_made_after_all_are_told_again() {
+        let (_directory, backend) = open().await;
+        assert_eq!(make_ready(&backend, None).await, (3, vec![Hint::TasksReady]));
     }
 }

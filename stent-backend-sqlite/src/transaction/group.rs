@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::sqlite::SqliteConnection;
 use stent_core::backend::Hint;
 use stent_core::error::BackendError;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::{Job, Lasting, Message, begin, begin_with, commit, roll_back};
@@ -40,6 +40,56 @@ enum Ended {
     MustLast,
 }
 
+/// What comes to the thread.
+struct Inbox {
+    queue: mpsc::Receiver<Message>,
+    /// A job for the next transaction.
+    kept: Option<Box<dyn Job>>,
+    /// When to look whether another process has written.
+    look_at: Instant,
+    /// Who is told that nothing is left to write.
+    done: Vec<oneshot::Sender<()>>,
+}
+
+impl Inbox {
+    /// The job that a message is; others are heeded.
+    fn read(&mut self, message: Message) -> Option<Box<dyn Job>> {
+        match message {
+            Message::Job(job) => return Some(job),
+            Message::Watch => self.look_at = Instant::now(),
+            Message::Close(tell) => {
+                // What is queued already is still written; nothing more is taken.
+                self.queue.close();
+                self.done.push(tell);
+            }
+        }
+        None
+    }
+
+    /// The next job that waits.
+    fn next(&mut self) -> Option<Box<dyn Job>> {
+        loop {
+            let message = self.queue.try_recv().ok()?;
+            if let Some(job) = self.read(message) {
+                return Some(job);
+            }
+        }
+    }
+
+    /// The next job that waits and may go with a transaction that lasts like this.
+    fn next_with(&mut self, lasting: Lasting) -> Option<Box<dyn Job>> {
+        if self.kept.is_some() {
+            return None;
+        }
+        let job = self.next()?;
+        if lasting == Lasting::NeedNot && job.lasting() == Lasting::Must {
+            self.kept = Some(job);
+            return None;
+        }
+        Some(job)
+    }
+}
+
 /// The loop of the thread.
 pub(super) struct Group {
     database: Arc<Database>,
@@ -64,73 +114,74 @@ impl Group {
     }
 
     /// Writes what comes until nobody is left who could write, or the queue is closed.
-    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Message>) {
-        let mut look_at = Instant::now();
-        let mut done = Vec::new();
+    pub(super) async fn run(mut self, queue: mpsc::Receiver<Message>) {
+        let mut inbox = Inbox { queue, kept: None, look_at: Instant::now(), done: Vec::new() };
         loop {
-            let first = if self.hints.receiver_count() == 0 {
-                self.seen = None;
-                queue.recv().await
-            } else if let Ok(first) = timeout_at(look_at, queue.recv()).await {
-                first
-            } else {
-                self.look().await;
-                look_at = Instant::now() + WATCH;
-                continue;
+            let first = match inbox.kept.take() {
+                Some(kept) => Some(Message::Job(kept)),
+                None if self.hints.receiver_count() == 0 => {
+                    self.seen = None;
+                    inbox.queue.recv().await
+                }
+                None => match timeout_at(inbox.look_at, inbox.queue.recv()).await {
+                    Ok(first) => first,
+                    Err(_) => {
+                        self.look().await;
+                        inbox.look_at = Instant::now() + WATCH;
+                        continue;
+                    }
+                },
             };
             let Some(first) = first else { break };
-            let mut jobs = Vec::new();
-            let mut next = Some(first);
-            while let Some(message) = next {
-                match message {
-                    Message::Job(job) => jobs.push(job),
-                    Message::Watch => look_at = Instant::now(),
-                    Message::Close(tell) => {
-                        // What is queued already is still written; nothing more is taken.
-                        queue.close();
-                        done.push(tell);
-                    }
-                }
-                next = if jobs.len() < BATCH { queue.try_recv().ok() } else { None };
+            let mut jobs: Vec<_> = inbox.read(first).into_iter().collect();
+            while jobs.len() < BATCH
+                && let Some(job) = inbox.next()
+            {
+                jobs.push(job);
             }
-            self.write(jobs).await;
+            self.write(jobs, &mut inbox).await;
         }
         if let Some(connection) = self.connection.take() {
             close(connection).await;
         }
-        for tell in done {
+        for tell in inbox.done {
             let _ = tell.send(());
         }
     }
 
     /// Writes jobs, together if all of them succeed.
-    async fn write(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+    async fn write(&mut self, mut jobs: Vec<Box<dyn Job>>, inbox: &mut Inbox) {
         if jobs.is_empty() {
             return;
         }
-        match self.transact(&mut jobs).await {
+        match self.transact(&mut jobs, Some(inbox)).await {
             Err(Failed::Job(_)) if jobs.len() > 1 => {
                 for job in jobs {
                     let mut alone = vec![job];
-                    let outcome = self.transact(&mut alone).await;
-                    self.answer(alone, outcome);
+                    let outcome = self.transact(&mut alone, None).await;
+                    self.answer(alone, outcome, false);
                 }
             }
-            outcome => self.answer(jobs, outcome),
+            outcome => self.answer(jobs, outcome, true),
         }
     }
 
     /// One transaction with all of these jobs, or none; on the disk, if that matters for any of them.
-    async fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failed> {
+    async fn transact(&mut self, jobs: &mut Vec<Box<dyn Job>>, mut inbox: Option<&mut Inbox>) -> Result<(), Failed> {
         let all_alike = self.database.synchronous() == Synchronous::Normal;
-        if all_alike || must_last(jobs) || !self.try_transact(jobs, Lasting::NeedNot).await? {
-            self.try_transact(jobs, Lasting::Must).await?;
+        if all_alike || must_last(jobs) || !self.try_transact(jobs, Lasting::NeedNot, inbox.as_deref_mut()).await? {
+            self.try_transact(jobs, Lasting::Must, inbox).await?;
         }
         Ok(())
     }
 
     /// False if it was rolled back because it must last, which was not known before the jobs had run.
-    async fn try_transact(&mut self, jobs: &mut [Box<dyn Job>], lasting: Lasting) -> Result<bool, Failed> {
+    async fn try_transact(
+        &mut self,
+        jobs: &mut Vec<Box<dyn Job>>,
+        lasting: Lasting,
+        inbox: Option<&mut Inbox>,
+    ) -> Result<bool, Failed> {
         const OPERATION: &str = "write";
         self.transactions.fetch_add(1, Ordering::Relaxed);
         self.database.check_identity(OPERATION).map_err(Failed::Transaction).inspect_err(|_| self.connection = None)?;
@@ -146,7 +197,7 @@ impl Group {
             let synchronous = self.database.synchronous();
             synchronize(&mut connection, synchronous, OPERATION).await.map_err(Failed::Transaction)?;
         }
-        let outcome = transact(&mut connection, jobs, lasting, self.database.busy_timeout()).await;
+        let outcome = transact(&mut connection, jobs, lasting, inbox, self.database.busy_timeout()).await;
         self.is_relaxed = lasting == Lasting::NeedNot && !matches!(outcome, Ok(Ended::Committed));
         let is_sound = match &outcome {
             Ok(Ended::Committed | Ended::Relaxed) => true,
@@ -165,10 +216,10 @@ impl Group {
     }
 
     /// Answers jobs of one transaction; before, listeners are told what was committed, each thing once.
-    fn answer(&self, mut jobs: Vec<Box<dyn Job>>, outcome: Result<(), Failed>) {
+    fn answer(&self, mut jobs: Vec<Box<dyn Job>>, outcome: Result<(), Failed>, is_first: bool) {
         let outcome = outcome.map_err(|(Failed::Job(error) | Failed::Transaction(error))| error);
         if outcome.is_ok() {
-            let told: HashSet<Hint> = jobs.iter_mut().flat_map(|job| job.hints()).collect();
+            let told: HashSet<Hint> = jobs.iter_mut().flat_map(|job| job.hints(is_first)).collect();
             for hint in told {
                 // Nobody may be listening.
                 let _ = self.hints.send(hint);
@@ -200,8 +251,9 @@ fn must_last(jobs: &[Box<dyn Job>]) -> bool {
 
 async fn transact(
     connection: &mut SqliteConnection,
-    jobs: &mut [Box<dyn Job>],
+    jobs: &mut Vec<Box<dyn Job>>,
     lasting: Lasting,
+    mut inbox: Option<&mut Inbox>,
     patience: Duration,
 ) -> Result<Ended, Failed> {
     let begun = match lasting {
@@ -209,8 +261,17 @@ async fn transact(
         Lasting::NeedNot => begin_relaxed(connection, patience, "write").await,
     };
     begun.map_err(Failed::Transaction)?;
-    for job in &mut *jobs {
-        job.run(connection).await.map_err(Failed::Job)?;
+    let mut done = 0;
+    loop {
+        while let Some(job) = jobs.get_mut(done) {
+            job.run(connection).await.map_err(Failed::Job)?;
+            done += 1;
+        }
+        // What came meanwhile goes along: who was told of tasks early claims them with what makes them.
+        match inbox.as_mut().filter(|_| done < BATCH).and_then(|inbox| inbox.next_with(lasting)) {
+            Some(job) => jobs.push(job),
+            None => break,
+        }
     }
     let ended = match lasting {
         Lasting::Must => commit(connection, "write").await.map(|()| Ended::Committed),
