@@ -161,10 +161,22 @@ async fn a_repeated_claim_answers_with_the_same_tasks() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_claim_that_is_made_twice_at_once_takes_its_tasks_once() {
     const ROUNDS: u32 = 20;
-    for max_concurrent in [None, Some(1_000)] {
+    for (max_concurrent, are_new) in [(None, true), (None, false), (Some(1_000), true), (Some(1_000), false)] {
         let schema = Schema::new();
         let (here, there) = (schema.options().open().await.unwrap(), schema.options().open().await.unwrap());
         crowd(&here, ROUNDS * 15, 3).await;
+        if !are_new {
+            let release =
+                |task: ClaimedTask| TaskEnd { claim: task.claim, end: End::Released { until: None, reason: None } };
+            let ends: Vec<_> = take(&here, ROUNDS * 15, None).await.into_iter().map(release).collect();
+            assert!(
+                here.complete(NOW, &ends)
+                    .await
+                    .unwrap()
+                    .iter()
+                    .all(|commit| *commit == stent_core::commit::Commit::Applied)
+            );
+        }
         for _ in 0..ROUNDS {
             let request = request(5, max_concurrent);
             let again = {

@@ -52,8 +52,7 @@ pub struct ClaimRequest {
     /// False for a worker that has just come back from an outage: it takes no expired claims over, so that living holders renew
     /// first (C-Y4).
     pub take_expired: bool,
-    /// Nobody has said that there is anything to take: a store that others are far from may look first whether there is, so that idle workers ask for
-    /// little (R6).
+    /// Nobody has said that there is anything to take: a store may look first whether there is, so that idle workers ask for little (R6).
     pub is_poll: bool,
 }
 

@@ -1,5 +1,5 @@
--- $1: tasks that end; $2: the tokens of their claims. Those whose claims hold, and suspended parents: with their parents' locks held none becomes suspended any more. All in
--- one statement, because they are of several depths and must be locked in one order.
+-- $1: tasks that end; $2: the tokens of their claims. Those whose claims hold, and suspended parents: with their parents' locks held none becomes suspended
+-- any more. All in one statement, because they are of several depths and must be locked in one order.
 SELECT t.id
 FROM tasks AS t
 WHERE t.id = ANY ($1::uuid[] || ARRAY(SELECT c.parent FROM tasks AS c WHERE c.id = ANY ($1)))

@@ -33,7 +33,8 @@ pub(super) enum Token {
 }
 
 impl PostgresBackend {
-    /// Mostly what a claim takes is new, and one round trip does it. Tasks that were claimed before are taken by a second transaction.
+    /// Mostly what a claim takes is new, and one round trip does it. Tasks that were claimed before are taken by a second transaction. A repeat comes after both,
+    /// or waits for the one that is under way; one that is made between them knows the first alone.
     pub(super) async fn claim_unlimited(&self, asked: Arc<Asked>) -> Result<Claimed, BackendError> {
         let first = Arc::clone(&asked);
         let looked = self.write_at_once(CLAIM, move |session| {
@@ -43,16 +44,18 @@ impl PostgresBackend {
         let (peek, Look { seen, taken: mut rows, locked }) = looked.await?;
         let (taken, missing) = (rows.len(), asked.limit.saturating_sub(rows.len()));
         let has_more = !locked.is_empty() || (missing > 0 && seen >= asked.first_window());
-        if has_more || (peek.is_repeat && taken == 0) {
+        if has_more || peek.is_repeat {
             let (asked, is_repeat) = (Arc::clone(&asked), peek.is_repeat);
+            let token = if taken == 0 { Token::MayBeUsed } else { Token::IsNew };
             let rest = self.write(CLAIM, move |session| {
                 let asked = Arc::clone(&asked);
                 Box::pin(async move {
-                    match (is_repeat, taken) {
-                        (true, 0) => asked.repeat(session).await,
-                        (_, 0) => asked.take_rest(session, missing, Token::MayBeUsed).await,
-                        _ => asked.take_rest(session, missing, Token::IsNew).await,
-                    }
+                    let rest = match is_repeat {
+                        true => Vec::new(),
+                        false => asked.take_rest(session, missing, token).await?,
+                    };
+                    // Also if a call with the same token has taken them only now.
+                    if rest.is_empty() && taken == 0 { asked.repeat(session).await } else { Ok(rest) }
                 })
             });
             rows.extend(rest.await?);

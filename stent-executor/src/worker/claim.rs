@@ -91,6 +91,8 @@ impl Looks {
             if is_ready || has_due || poll <= now {
                 is_hinted = is_ready;
                 self.is_poll = !is_ready && !has_due;
+                // The reason is not forgotten if there is no free slot after all.
+                self.again = true;
                 break;
             }
             let clock = &shared.engine.clock;
