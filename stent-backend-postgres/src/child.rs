@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::batch::{self, PARCEL};
 use crate::connection::{Session, Values};
-use crate::root::memo;
+use crate::root::{FirstClaims, memo};
 use crate::row::{At, int};
 
 pub(crate) const CHILDREN: &str = include_str!("../sql/journal/children.sql");
@@ -42,6 +42,7 @@ pub(crate) struct Children<'a> {
     limited: Vec<bool>,
     due: Vec<At>,
     born: Vec<Option<&'a [u8]>>,
+    first: FirstClaims,
     /// How large the payloads are together.
     bytes: usize,
 }
@@ -90,6 +91,7 @@ impl<'a> Children<'a> {
         self.limited.push(task.max_concurrent.is_some());
         self.due.push(At(task.due));
         self.born.push(child.born.as_ref().map(|result| result.as_bytes()));
+        self.first.push(task, child.born.as_ref());
         self.bytes += task.input.len() + child.born.as_ref().map_or(0, |result| result.len());
     }
 
@@ -121,6 +123,9 @@ impl<'a> Children<'a> {
             &self.limited,
             &self.due,
             &self.born,
+            &self.first.workers,
+            &self.first.tokens,
+            &self.first.leases_until(At(now)),
         ];
         session.execute(CHILDREN, values).await.map(drop)
     }

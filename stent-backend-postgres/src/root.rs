@@ -8,6 +8,7 @@ use stent_core::commit::Dispatched;
 use stent_core::error::{BackendError, ErrorKind};
 use stent_core::execution::NewExecution;
 use stent_core::memo::MemoMode;
+use stent_core::payload::Payload;
 use stent_core::retry::RetryPolicy;
 use stent_core::task::NewTask;
 use stent_core::time::Timestamp;
@@ -45,6 +46,7 @@ struct Rows<'a> {
     durations: Vec<Option<i64>>,
     deadlines: Vec<Option<At>>,
     results: Vec<Option<&'a [u8]>>,
+    first: FirstClaims,
     bytes: usize,
 }
 
@@ -58,7 +60,8 @@ impl NewRoots {
     /// What is told once they are made.
     pub(crate) fn hints(&self) -> Vec<Hint> {
         let ended = self.executions.iter().filter(|new| new.born.is_some()).map(|new| Hint::ExecutionEnded(new.id));
-        ended.chain([Hint::TasksReady]).collect()
+        let are_ready = self.executions.iter().any(|new| new.born.is_none() && new.task.claim.is_none());
+        ended.chain(are_ready.then_some(Hint::TasksReady)).collect()
     }
 
     /// Whether one statement inserts all of them.
@@ -105,6 +108,7 @@ impl<'a> Rows<'a> {
         self.durations.push(new.max_duration.map(micros));
         self.deadlines.push(At::some(new.deadline()));
         self.results.push(new.born.as_ref().map(|result| result.as_bytes()));
+        self.first.push(task, new.born.as_ref());
         self.bytes += bytes(new);
     }
 
@@ -130,8 +134,34 @@ impl<'a> Rows<'a> {
             &self.deadlines,
             &self.results,
             &now,
+            &self.first.workers,
+            &self.first.tokens,
+            &self.first.leases_until(now),
         ];
         session.execute(include_str!("../sql/dispatch/insert.sql"), values).await
+    }
+}
+
+/// The claims that tasks are made with, a column each.
+#[derive(Default)]
+pub(crate) struct FirstClaims {
+    pub(crate) workers: Vec<Option<Uuid>>,
+    pub(crate) tokens: Vec<Option<Uuid>>,
+    leases: Vec<Option<Duration>>,
+}
+
+impl FirstClaims {
+    /// The next task's, if it has one: what has a result needs none.
+    pub(crate) fn push(&mut self, task: &NewTask, born: Option<&Payload>) {
+        let claim = task.claim.as_ref().filter(|_| born.is_none());
+        self.workers.push(claim.map(|claim| *claim.worker.as_uuid()));
+        self.tokens.push(claim.map(|claim| *claim.token.as_uuid()));
+        self.leases.push(claim.map(|claim| claim.lease));
+    }
+
+    /// When their leases end.
+    pub(crate) fn leases_until(&self, now: At) -> Vec<Option<At>> {
+        self.leases.iter().map(|lease| lease.map(|lease| At(now.0.after(lease)))).collect()
     }
 }
 

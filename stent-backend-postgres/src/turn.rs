@@ -10,6 +10,7 @@ use stent_core::execution::NewExecution;
 use stent_core::id::{ExecutionId, TaskId};
 use stent_core::journal::{AbandonedChildren, EntryBody, Made, Take, TurnWrite};
 use stent_core::outcome::OperationOutcome;
+use stent_core::task::NewChild;
 use stent_core::time::Timestamp;
 use uuid::Uuid;
 
@@ -61,7 +62,8 @@ pub(crate) async fn write(
 
 fn hint(turn: &TurnWrite) -> Option<Hint> {
     // What is cancelled gives its place to another.
-    let readies = !turn.children.is_empty() || !turn.dispatches.is_empty() || !turn.cancels.is_empty();
+    let is_free = |child: &NewChild| child.born.is_none() && child.task.claim.is_none();
+    let readies = turn.children.iter().any(is_free) || !turn.dispatches.is_empty() || !turn.cancels.is_empty();
     readies.then_some(Hint::TasksReady)
 }
 

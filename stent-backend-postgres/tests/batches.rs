@@ -51,6 +51,7 @@ fn task(function: &str) -> NewTask {
         max_concurrent: None,
         memo: None,
         trace: None,
+        claim: None,
     }
 }
 

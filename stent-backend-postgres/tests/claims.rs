@@ -42,6 +42,7 @@ async fn crowd(backend: &PostgresBackend, many: u32, max_attempts: u32) -> Vec<T
             max_concurrent: None,
             memo: None,
             trace: None,
+            claim: None,
         };
         NewExecution { id: ExecutionId::new(NOW), task, max_duration: None, dedup: None, born: None }
     };

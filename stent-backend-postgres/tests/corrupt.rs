@@ -35,6 +35,7 @@ fn execution(number: i64) -> NewExecution {
             max_concurrent: None,
             memo: None,
             trace: None,
+            claim: None,
         },
         max_duration: None,
         dedup: None,

@@ -62,6 +62,7 @@ fn ship(order: &str, dedup: Option<&str>) -> NewExecution {
             max_concurrent: None,
             memo: None,
             trace: None,
+            claim: None,
         },
         max_duration: None,
         dedup: dedup.map(|key| key.try_into().unwrap()),

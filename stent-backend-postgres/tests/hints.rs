@@ -40,6 +40,7 @@ fn execution() -> NewExecution {
             max_concurrent: None,
             memo: None,
             trace: None,
+            claim: None,
         },
         max_duration: None,
         dedup: None,

@@ -54,6 +54,7 @@ impl Store {
             max_concurrent: None,
             memo: None,
             trace: None,
+            claim: None,
         };
         let new = || NewExecution {
             id: ExecutionId::new(NOW),

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use stent_core::claim::FirstClaim;
 use stent_core::error::BackendError;
 use stent_core::journal::TurnWrite;
 use stent_core::retry::RetryPolicy;
 use stent_core::task::NewChild;
 
 use crate::batch::{Hex, Parcel, Parcels, Part, to_json};
-use crate::root::memo;
+use crate::root::{first_claim, memo, micros};
 
 /// A child as a statement reads it from JSON.
 #[derive(Serialize)]
@@ -37,6 +38,26 @@ struct StoredChild<'a> {
     limited: bool,
     due: i64,
     born: Option<Part>,
+    #[serde(flatten)]
+    first: Option<StoredClaim<'a>>,
+}
+
+/// The claim that a child is made with.
+#[derive(Serialize)]
+struct StoredClaim<'a> {
+    first_worker: Hex<'a>,
+    first_token: Hex<'a>,
+    first_lease: i64,
+}
+
+impl<'a> From<&'a FirstClaim> for StoredClaim<'a> {
+    fn from(claim: &'a FirstClaim) -> Self {
+        Self {
+            first_worker: Hex(claim.worker.as_bytes()),
+            first_token: Hex(claim.token.as_bytes()),
+            first_lease: micros(claim.lease),
+        }
+    }
 }
 
 /// The children of all of these turns.
@@ -87,6 +108,7 @@ fn stored<'a>(
         limited: task.max_concurrent.is_some(),
         due: task.due.as_micros(),
         born,
+        first: first_claim(task, child.born.as_ref()).map(StoredClaim::from),
     })
 }
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use serde::Serialize;
 use sqlx::sqlite::SqliteConnection;
 use stent_core::backend::Hint;
+use stent_core::claim::FirstClaim;
 use stent_core::commit::Dispatched;
 use stent_core::error::{BackendError, ErrorKind};
 use stent_core::execution::NewExecution;
 use stent_core::id::ExecutionId;
 use stent_core::memo::MemoMode;
 use stent_core::name::{FunctionName, Tag};
-use stent_core::payload::Fingerprint;
+use stent_core::payload::{Fingerprint, Payload};
 use stent_core::retry::RetryPolicy;
 use stent_core::task::NewTask;
 use stent_core::time::Timestamp;
@@ -30,6 +31,8 @@ pub(crate) struct NewRoots {
     compared: Vec<(FunctionName, Fingerprint)>,
     total: u64,
     ended: Vec<ExecutionId>,
+    /// True if somebody may claim one of them.
+    are_ready: bool,
 }
 
 /// What a batch's items mostly have in common. Policies and tags that are one object are not compared deeply.
@@ -44,6 +47,7 @@ struct Shape<'a> {
     memo_mode: Option<&'static str>,
     memo_ttl: Option<i64>,
     max_duration: Option<i64>,
+    claim: Option<FirstClaim>,
 }
 
 /// An item, as `dispatch/insert.sql` reads it.
@@ -90,6 +94,7 @@ impl NewRoots {
             keys: to_json(operation, &keys)?,
             compared: executions.iter().map(|new| (new.task.function.clone(), new.task.fingerprint)).collect(),
             total: executions.len().try_into().unwrap_or(u64::MAX),
+            are_ready: executions.iter().any(|new| new.born.is_none() && new.task.claim.is_none()),
             ended: executions.iter().filter(|new| new.born.is_some()).map(|new| new.id).collect(),
         })
     }
@@ -97,7 +102,7 @@ impl NewRoots {
     /// What is told once they are made.
     pub(crate) fn hints(&self) -> Vec<Hint> {
         let ended = self.ended.iter().copied().map(Hint::ExecutionEnded);
-        ended.chain([Hint::TasksReady]).collect()
+        ended.chain(self.are_ready.then_some(Hint::TasksReady)).collect()
     }
 }
 
@@ -118,6 +123,9 @@ struct StoredShape<'a>(
     Option<&'static str>,
     Option<i64>,
     Option<i64>,
+    Option<Hex<'a>>,
+    Option<Hex<'a>>,
+    Option<i64>,
 );
 
 impl<'a> Shapes<'a> {
@@ -134,11 +142,12 @@ impl<'a> Shapes<'a> {
             memo_mode,
             memo_ttl,
             max_duration: new.max_duration.map(micros),
+            claim: first_claim(task, new.born.as_ref()).copied(),
         };
         if let Some(number) = self.numbers.get(&shape) {
             return Ok(*number);
         }
-        let number = self.stored.len();
+        let (number, first) = (self.stored.len(), first_claim(task, new.born.as_ref()));
         self.stored.push(StoredShape(
             shape.function,
             shape.version,
@@ -149,6 +158,9 @@ impl<'a> Shapes<'a> {
             memo_mode,
             memo_ttl,
             shape.max_duration,
+            first.map(|claim| Hex(claim.worker.as_bytes())),
+            first.map(|claim| Hex(claim.token.as_bytes())),
+            first.map(|claim| micros(claim.lease)),
         ));
         self.numbers.insert(shape, number);
         Ok(number)
@@ -164,7 +176,12 @@ pub(crate) fn memo(task: &NewTask) -> (Option<&'static str>, Option<i64>) {
     }
 }
 
-fn micros(duration: std::time::Duration) -> i64 {
+/// The claim that it is made with: what has a result needs none.
+pub(crate) fn first_claim<'a>(task: &'a NewTask, born: Option<&Payload>) -> Option<&'a FirstClaim> {
+    task.claim.as_ref().filter(|_| born.is_none())
+}
+
+pub(crate) fn micros(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 

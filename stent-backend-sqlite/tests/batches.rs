@@ -49,6 +49,7 @@ fn task(function: &str) -> NewTask {
         max_concurrent: None,
         memo: None,
         trace: None,
+        claim: None,
     }
 }
 

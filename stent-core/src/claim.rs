@@ -78,6 +78,17 @@ pub struct CorruptClaim {
     pub error: BackendError,
 }
 
+/// The claim that a task is made with: who makes it begins to run it at once, and nobody is asked for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FirstClaim {
+    /// Whose it is.
+    pub worker: WorkerId,
+    /// Its token, random and of this task alone.
+    pub token: ClaimToken,
+    /// How long it holds unless renewed.
+    pub lease: Duration,
+}
+
 /// A claimed task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClaimedTask {

@@ -22,6 +22,8 @@ pub(crate) trait Batched: Send + Sync + 'static {
     type Answer: Send + 'static;
     /// Items of one key never share a batch.
     type Key: Hash + Eq + Send;
+    /// What is kept beside an item until its answer is there.
+    type Beside: Send + Sync + 'static;
 
     fn key(&self, item: &Self::Item) -> Self::Key;
 
@@ -31,7 +33,7 @@ pub(crate) trait Batched: Send + Sync + 'static {
         1
     }
 
-    async fn call(&self, items: &[Self::Item]) -> Result<Vec<Self::Answer>, BackendError>;
+    async fn call(&self, items: &[Self::Item], beside: &[Self::Beside]) -> Result<Vec<Self::Answer>, BackendError>;
 }
 
 /// How large batches get, and how long they are repeated.
@@ -50,18 +52,18 @@ pub(crate) struct BatchLimits {
 /// - What was submitted happens whole, also if the submitter stops waiting.
 /// - Transient trouble: the same batch is repeated, until it succeeds, patience ends, or nobody waits any more.
 /// - Other trouble of a batch: each of its items is tried alone, so that none is harmed by another.
-pub(crate) struct Batcher<T, R> {
-    queue: Arc<dyn Submit<T, R>>,
+pub(crate) struct Batcher<T, R, B = ()> {
+    queue: Arc<dyn Submit<T, R, B>>,
 }
 
-impl<T, R> Clone for Batcher<T, R> {
+impl<T, R, B> Clone for Batcher<T, R, B> {
     fn clone(&self) -> Self {
         Self { queue: Arc::clone(&self.queue) }
     }
 }
 
-impl<T: Send + Sync + 'static, R: Send + 'static> Batcher<T, R> {
-    pub(crate) fn new(limits: BatchLimits, call: impl Batched<Item = T, Answer = R>) -> Self {
+impl<T: Send + Sync + 'static, R: Send + 'static, B: Default + Send + Sync + 'static> Batcher<T, R, B> {
+    pub(crate) fn new(limits: BatchLimits, call: impl Batched<Item = T, Answer = R, Beside = B>) -> Self {
         let waiting = Mutex::new(Waiting { entries: VecDeque::new(), flushing: false });
         Self { queue: Arc::new(Queue { call, limits, waiting }) }
     }
@@ -71,8 +73,13 @@ impl<T: Send + Sync + 'static, R: Send + 'static> Batcher<T, R> {
     /// # Errors
     /// The backend's, if it is not transient or patience has ended; `Closed` if the runtime stops.
     pub(crate) async fn submit(&self, item: T) -> Result<R, BackendError> {
+        self.submit_with(item, B::default()).await
+    }
+
+    /// Like [`submit`](Self::submit), with what is kept beside the item.
+    pub(crate) async fn submit_with(&self, item: T, beside: B) -> Result<R, BackendError> {
         let (answer, answered) = oneshot::channel();
-        Arc::clone(&self.queue).push(Entry { item, answer });
+        Arc::clone(&self.queue).push(Entry { item, beside, answer });
         answered.await.unwrap_or_else(|_| {
             Err(BackendError::new(ErrorKind::Closed, "batch")
                 .with_message("the process stopped before the answer came"))
@@ -80,28 +87,32 @@ impl<T: Send + Sync + 'static, R: Send + 'static> Batcher<T, R> {
     }
 }
 
-struct Entry<T, R> {
+struct Entry<T, R, B> {
     item: T,
+    beside: B,
     answer: oneshot::Sender<Result<R, BackendError>>,
 }
 
-trait Submit<T, R>: Send + Sync {
-    fn push(self: Arc<Self>, entry: Entry<T, R>);
+/// An entry of these calls.
+type EntryOf<C> = Entry<<C as Batched>::Item, <C as Batched>::Answer, <C as Batched>::Beside>;
+
+trait Submit<T, R, B>: Send + Sync {
+    fn push(self: Arc<Self>, entry: Entry<T, R, B>);
 }
 
 struct Queue<C: Batched> {
     call: C,
     limits: BatchLimits,
-    waiting: Mutex<Waiting<C::Item, C::Answer>>,
+    waiting: Mutex<Waiting<EntryOf<C>>>,
 }
 
-struct Waiting<T, R> {
-    entries: VecDeque<Entry<T, R>>,
+struct Waiting<E> {
+    entries: VecDeque<E>,
     flushing: bool,
 }
 
-impl<C: Batched> Submit<C::Item, C::Answer> for Queue<C> {
-    fn push(self: Arc<Self>, entry: Entry<C::Item, C::Answer>) {
+impl<C: Batched> Submit<C::Item, C::Answer, C::Beside> for Queue<C> {
+    fn push(self: Arc<Self>, entry: EntryOf<C>) {
         let mut waiting = self.waiting();
         waiting.entries.push_back(entry);
         if !std::mem::replace(&mut waiting.flushing, true) {
@@ -139,7 +150,7 @@ impl<C: Batched> Flusher<C> {
         }
     }
 
-    fn next(&mut self) -> Option<Vec<Entry<C::Item, C::Answer>>> {
+    fn next(&mut self) -> Option<Vec<EntryOf<C>>> {
         let mut waiting = self.queue.waiting();
         if waiting.entries.is_empty() {
             // Under the lock: who pushes after this starts the next flusher.
@@ -152,12 +163,12 @@ impl<C: Batched> Flusher<C> {
 }
 
 impl<C: Batched> Queue<C> {
-    fn waiting(&self) -> MutexGuard<'_, Waiting<C::Item, C::Answer>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting<EntryOf<C>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next batch, in order of submission; an item whose key is in it already stays for the one after.
-    fn take(&self, entries: &mut VecDeque<Entry<C::Item, C::Answer>>) -> Vec<Entry<C::Item, C::Answer>> {
+    fn take(&self, entries: &mut VecDeque<EntryOf<C>>) -> Vec<EntryOf<C>> {
         let (mut batch, mut later) = (Vec::new(), VecDeque::new());
         let (mut keys, mut weight) = (HashSet::new(), 0_usize);
         while let Some(entry) = entries.pop_front() {
@@ -178,9 +189,14 @@ impl<C: Batched> Queue<C> {
         batch
     }
 
-    async fn answer(&self, batch: Vec<Entry<C::Item, C::Answer>>) {
-        let (items, submitters): (Vec<_>, Vec<_>) = batch.into_iter().map(|entry| (entry.item, entry.answer)).unzip();
-        match self.attempt(&items, &submitters).await {
+    async fn answer(&self, batch: Vec<EntryOf<C>>) {
+        let (mut items, mut beside, mut submitters) = (Vec::new(), Vec::new(), Vec::new());
+        for entry in batch {
+            items.push(entry.item);
+            beside.push(entry.beside);
+            submitters.push(entry.answer);
+        }
+        match self.attempt(&items, &beside, &submitters).await {
             Ok(answers) => {
                 for (submitter, answer) in submitters.into_iter().zip(answers) {
                     // Who has stopped waiting needs no answer.
@@ -188,8 +204,9 @@ impl<C: Batched> Queue<C> {
                 }
             }
             Err(error) if items.len() > 1 && !error.is_transient() => {
-                for (item, submitter) in items.iter().zip(submitters) {
-                    let answer = self.attempt(slice::from_ref(item), slice::from_ref(&submitter)).await;
+                for ((item, beside), submitter) in items.iter().zip(&beside).zip(submitters) {
+                    let (item, beside) = (slice::from_ref(item), slice::from_ref(beside));
+                    let answer = self.attempt(item, beside, slice::from_ref(&submitter)).await;
                     let _ =
                         submitter.send(answer.and_then(|answers| answers.into_iter().next().ok_or_else(miscounted)));
                 }
@@ -206,12 +223,13 @@ impl<C: Batched> Queue<C> {
     async fn attempt(
         &self,
         items: &[C::Item],
+        beside: &[C::Beside],
         submitters: &[oneshot::Sender<Result<C::Answer, BackendError>>],
     ) -> Result<Vec<C::Answer>, BackendError> {
         let started = Instant::now();
         let mut backoff = Backoff::default();
         loop {
-            let error = match self.call.call(items).await {
+            let error = match self.call.call(items, beside).await {
                 Ok(answers) if answers.len() == items.len() => return Ok(answers),
                 Ok(_) => return Err(miscounted()),
                 Err(error) => error,
@@ -269,6 +287,7 @@ mod tests {
         type Item = u32;
         type Answer = u32;
         type Key = u32;
+        type Beside = ();
 
         fn key(&self, item: &u32) -> u32 {
             *item
@@ -278,7 +297,7 @@ mod tests {
             if *item >= 1_000 { 60 } else { 1 }
         }
 
-        async fn call(&self, items: &[u32]) -> Result<Vec<u32>, BackendError> {
+        async fn call(&self, items: &[u32], _: &[()]) -> Result<Vec<u32>, BackendError> {
             self.gate.acquire().await.unwrap().forget();
             self.calls.lock().unwrap().push(items.to_vec());
             let mut outages = self.outages.lock().unwrap();

@@ -22,6 +22,7 @@ use crate::nudge::Nudges;
 use crate::options::Call;
 use crate::registry::Registry;
 use crate::stent::{Stent, patiently};
+use crate::worker::Place;
 
 impl Stent {
     /// Dispatches a call: from now on it runs, wherever a worker has its function. Calls dispatched at the same time
@@ -36,9 +37,12 @@ impl Stent {
     pub async fn dispatch<F: DurableFunction>(&self, call: Call<F>) -> Result<Execution<F::Output>, StentError> {
         let mut new = [self.prepare(call)?];
         self.recall(&mut new).await?;
-        let [new] = new;
+        let [mut new] = new;
         let id = new.id;
-        let dispatched = self.program.dispatches.submit(new).await?;
+        let standing = new.born.is_none().then_some(&self.program.standing);
+        let place = standing.and_then(|standing| standing.place_for(id.root(), &new.task));
+        new.task.claim = place.as_ref().map(Place::claim);
+        let dispatched = self.program.dispatches.submit_with(new, place).await?;
         self.dispatched(id, dispatched)
     }
 
@@ -60,7 +64,7 @@ impl Stent {
         let program = &self.program;
         let dispatches =
             Dispatches::new(Arc::clone(&program.backend), Arc::clone(&program.clock), Arc::clone(&program.nudges));
-        let answers = patiently(BackendError::is_transient, || dispatches.call(&new)).await?;
+        let answers = patiently(BackendError::is_transient, || dispatches.call(&new, &[])).await?;
         new.iter().zip(answers).map(|(new, dispatched)| self.dispatched(new.id, dispatched)).collect()
     }
 
@@ -252,15 +256,28 @@ impl Batched for Dispatches {
     type Item = NewExecution;
     type Answer = Dispatched;
     type Key = ExecutionId;
+    type Beside = Option<Place>;
 
     fn key(&self, new: &NewExecution) -> ExecutionId {
         new.id
     }
 
-    async fn call(&self, new: &[NewExecution]) -> Result<Vec<Dispatched>, BackendError> {
+    async fn call(
+        &self,
+        new: &[NewExecution],
+        places: &[Option<Place>],
+    ) -> Result<Vec<Dispatched>, BackendError> {
         let now = self.clock.now();
+        places.iter().flatten().for_each(|place| place.ask(now));
         let answers = self.backend.dispatch(now, new).await?;
-        if new.iter().any(|new| new.task.due <= now) {
+        for ((new, place), answer) in new.iter().zip(places).zip(&answers) {
+            match (place, answer) {
+                (Some(place), Dispatched::Created) => place.begin(&new.task, new.id, None),
+                (Some(place), _) => place.leave(),
+                (None, _) => {}
+            }
+        }
+        if new.iter().any(|new| new.task.due <= now && new.task.claim.is_none()) {
             self.nudges.tasks_ready();
         }
         for new in new {
@@ -289,12 +306,13 @@ impl Batched for Statuses {
     type Item = ExecutionId;
     type Answer = ExecutionStatus;
     type Key = ExecutionId;
+    type Beside = ();
 
     fn key(&self, execution: &ExecutionId) -> ExecutionId {
         *execution
     }
 
-    async fn call(&self, executions: &[ExecutionId]) -> Result<Vec<ExecutionStatus>, BackendError> {
+    async fn call(&self, executions: &[ExecutionId], _: &[()]) -> Result<Vec<ExecutionStatus>, BackendError> {
         self.0.executions(executions).await
     }
 }

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use stent_core::commit::{Suspended, TurnCommit};
 use stent_core::journal::TurnWrite;
 use stent_core::outcome::Ended;
-use stent_core::task::Suspension;
-use stent_core::{Backend, BackendError, Clock, TaskId};
+use stent_core::task::{NewChild, Suspension};
+use stent_core::{Backend, BackendError, Clock, ExecutionId, TaskId, Timestamp};
 
 use crate::activation::{Divergences, ForeignAwaits, Residents};
 use crate::batch::{BatchLimits, Batched, Batcher};
@@ -21,6 +21,7 @@ use crate::settings::Settings;
 use crate::slots::Slots;
 use crate::stent::Program;
 use crate::wait::News;
+use crate::worker::{Place, StandingClaims};
 
 /// Rows that one transaction of turns may write, so that nobody's renewal waits behind it for long.
 const TURN_ROWS: usize = 5_000;
@@ -32,12 +33,13 @@ pub(crate) struct Engine {
     pub(crate) codec: Arc<dyn Codec>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) settings: Settings,
-    pub(crate) turns: Batcher<TurnWrite, TurnCommit>,
+    pub(crate) turns: Batcher<TurnWrite, TurnCommit, Births>,
     pub(crate) suspensions: Batcher<Suspension, Suspended>,
     /// The ends of tasks; `None` for those that are open.
     pub(crate) outcomes: Batcher<TaskId, Option<Ended>>,
     pub(crate) news: News,
     pub(crate) slots: Slots,
+    pub(crate) standing: Arc<StandingClaims>,
     pub(crate) resources: Resources,
     /// Activations that only wait and are in memory.
     pub(crate) residents: Residents,
@@ -57,6 +59,7 @@ impl Engine {
             suspensions: Batcher::new(limits(500, 500), Suspensions(lane())),
             outcomes: Batcher::new(limits(1_000, 1_000), Outcomes(Arc::clone(backend))),
             slots: Slots::new(settings.concurrency),
+            standing: Arc::clone(&program.standing),
             residents: Residents::new(settings.max_resident),
             divergences: Divergences::default(),
             foreign_awaits: ForeignAwaits::default(),
@@ -85,6 +88,7 @@ impl Batched for Turns {
     type Item = TurnWrite;
     type Answer = TurnCommit;
     type Key = TaskId;
+    type Beside = Births;
 
     fn key(&self, turn: &TurnWrite) -> TaskId {
         turn.claim.task
@@ -94,10 +98,16 @@ impl Batched for Turns {
         1 + turn.entries.len() + turn.children.len() + turn.dispatches.len()
     }
 
-    async fn call(&self, turns: &[TurnWrite]) -> Result<Vec<TurnCommit>, BackendError> {
-        let commits = self.0.backend.write(self.0.clock.now(), turns).await?;
-        if turns.iter().any(|turn| !(turn.children.is_empty() && turn.dispatches.is_empty())) {
+    async fn call(&self, turns: &[TurnWrite], births: &[Births]) -> Result<Vec<TurnCommit>, BackendError> {
+        let now = self.0.clock.now();
+        births.iter().for_each(|births| births.ask(now));
+        let commits = self.0.backend.write(now, turns).await?;
+        let is_free = |child: &NewChild| child.task.claim.is_none() && child.born.is_none();
+        if turns.iter().any(|turn| turn.children.iter().any(is_free) || !turn.dispatches.is_empty()) {
             self.0.nudges.tasks_ready();
+        }
+        for ((turn, births), commit) in turns.iter().zip(births).zip(&commits) {
+            births.answered(turn, *commit != TurnCommit::ClaimLost);
         }
         // What was abandoned may run here (C-R9).
         if turns.iter().any(|turn| !turn.cancels.is_empty()) {
@@ -109,6 +119,43 @@ impl Batched for Turns {
     }
 }
 
+/// Children of a turn that begin as soon as they are made.
+#[derive(Default)]
+pub(crate) struct Births {
+    /// Of which execution, and how far from its root, their parent is.
+    above: Option<(ExecutionId, u32)>,
+    /// Which of the turn's children, and its place.
+    places: Vec<(usize, Place)>,
+}
+
+impl Births {
+    /// Finds places for children, as far as there are, and has them made under the claims of these.
+    pub(crate) fn of(standing: &StandingClaims, turn: &mut TurnWrite, execution: ExecutionId, depth: u32) -> Self {
+        let mut places = Vec::new();
+        for (at, child) in turn.children.iter_mut().enumerate().filter(|(_, child)| child.born.is_none()) {
+            let place = standing.place_for(child.id, &child.task);
+            child.task.claim = place.as_ref().map(Place::claim);
+            places.extend(place.map(|place| (at, place)));
+        }
+        Self { above: Some((execution, depth)), places }
+    }
+
+    fn ask(&self, now: Timestamp) {
+        self.places.iter().for_each(|(_, place)| place.ask(now));
+    }
+
+    fn answered(&self, turn: &TurnWrite, is_applied: bool) {
+        for (at, place) in &self.places {
+            match (self.above, turn.children.get(*at)) {
+                (Some((execution, depth)), Some(child)) if is_applied => {
+                    place.begin(&child.task, execution, Some((turn.claim.task, depth)));
+                }
+                _ => place.leave(),
+            }
+        }
+    }
+}
+
 struct Suspensions(Lane);
 
 #[async_trait]
@@ -116,12 +163,13 @@ impl Batched for Suspensions {
     type Item = Suspension;
     type Answer = Suspended;
     type Key = TaskId;
+    type Beside = ();
 
     fn key(&self, suspension: &Suspension) -> TaskId {
         suspension.claim.task
     }
 
-    async fn call(&self, suspensions: &[Suspension]) -> Result<Vec<Suspended>, BackendError> {
+    async fn call(&self, suspensions: &[Suspension], _: &[()]) -> Result<Vec<Suspended>, BackendError> {
         let answers = self.0.backend.suspend(self.0.clock.now(), suspensions).await?;
         for (suspension, answer) in suspensions.iter().zip(&answers) {
             if let (Suspended::Yes, Some(until)) = (answer, suspension.until) {
@@ -139,12 +187,13 @@ impl Batched for Outcomes {
     type Item = TaskId;
     type Answer = Option<Ended>;
     type Key = TaskId;
+    type Beside = ();
 
     fn key(&self, task: &TaskId) -> TaskId {
         *task
     }
 
-    async fn call(&self, tasks: &[TaskId]) -> Result<Vec<Option<Ended>>, BackendError> {
+    async fn call(&self, tasks: &[TaskId], _: &[()]) -> Result<Vec<Option<Ended>>, BackendError> {
         self.0.tasks(tasks).await
     }
 }

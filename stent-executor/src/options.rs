@@ -221,6 +221,7 @@ impl<F: DurableFunction> Call<F> {
             max_concurrent: known.max_concurrent,
             memo,
             trace: None,
+            claim: None,
         };
         Ok((task, options))
     }

@@ -22,7 +22,7 @@ use crate::registry::{Registration, Registry};
 use crate::settings;
 use crate::system_clock::SystemClock;
 use crate::wait::News;
-use crate::worker::WorkerBuilder;
+use crate::worker::{Place, StandingClaims, WorkerBuilder};
 
 /// The client of a store: dispatches, waits, signals, cancels, and starts workers. Cheap to clone.
 #[derive(Clone)]
@@ -42,7 +42,8 @@ pub(crate) struct Program {
     pub(crate) poll: Duration,
     pub(crate) news: News,
     pub(crate) nudges: Arc<Nudges>,
-    pub(crate) dispatches: Batcher<NewExecution, Dispatched>,
+    pub(crate) standing: Arc<StandingClaims>,
+    pub(crate) dispatches: Batcher<NewExecution, Dispatched, Option<Place>>,
     pub(crate) statuses: Batcher<ExecutionId, ExecutionStatus>,
 }
 
@@ -213,6 +214,7 @@ impl StentBuilder {
             allows_remote,
             poll,
             nudges,
+            standing: Arc::default(),
         };
         Ok(Stent { program: Arc::new(program) })
     }

@@ -33,6 +33,7 @@ pub(crate) fn task() -> NewTask {
         max_concurrent: None,
         memo: None,
         trace: None,
+        claim: None,
     }
 }
 

@@ -11,11 +11,15 @@ WITH shapes AS MATERIALIZED (
            value ->> 5 AS retry,
            value ->> 6 AS memo_mode,
            value ->> 7 AS memo_ttl,
-           value ->> 8 AS max_duration
+           value ->> 8 AS max_duration,
+           unhex(value ->> 9) AS worker,
+           unhex(value ->> 10) AS token,
+           value ->> 11 AS lease
     FROM json_each(?3)
 )
 INSERT INTO tasks (id, execution, depth, function, version, input, fingerprint, queue, tags, priority, retry, trace, memo_key,
-                   memo_mode, memo_ttl, state, due, created_at, ended_at, output, max_duration, deadline, dedup)
+                   memo_mode, memo_ttl, state, due, created_at, ended_at, output, max_duration, deadline, dedup,
+                   worker, token, claimed_at, lease_until, started_at, journal_from, attempt, counted)
 SELECT substr(?2, item.value ->> 1, 16),
        substr(?2, item.value ->> 1, 16),
        0,
@@ -33,6 +37,7 @@ SELECT substr(?2, item.value ->> 1, 16),
        shapes.memo_ttl,
        CASE
            WHEN item.value ->> 5 IS NOT NULL THEN 'completed'
+           WHEN shapes.token IS NOT NULL THEN 'running'
            WHEN item.value ->> 3 > ?4 THEN 'scheduled'
            ELSE 'pending'
        END,
@@ -45,7 +50,16 @@ SELECT substr(?2, item.value ->> 1, 16),
        END,
        shapes.max_duration,
        item.value ->> 4,
-       item.value ->> 8
+       item.value ->> 8,
+       -- The claim it is made with.
+       shapes.worker,
+       shapes.token,
+       CASE WHEN shapes.token IS NOT NULL THEN ?4 END,
+       ?4 + shapes.lease,
+       CASE WHEN shapes.token IS NOT NULL THEN ?4 END,
+       CASE WHEN shapes.token IS NOT NULL THEN ?4 END,
+       shapes.token IS NOT NULL,
+       shapes.token IS NOT NULL
 FROM jsonb_each(jsonb(?1)) AS item
 CROSS JOIN shapes ON shapes.shape = item.value ->> 0
 WHERE TRUE

@@ -3,7 +3,8 @@
 WITH c (value) AS MATERIALIZED (SELECT value FROM json_each(?1))
 INSERT INTO tasks (id, execution, parent, depth, made_generation, made_turn, made_kind, made_number, map_index,
                    function, version, input, fingerprint, queue, tags, priority, retry, trace,
-                   memo_key, memo_mode, memo_ttl, ancestors, state, due, created_at, ended_at, output)
+                   memo_key, memo_mode, memo_ttl, ancestors, state, due, created_at, ended_at, output,
+                   worker, token, claimed_at, lease_until, started_at, journal_from, attempt, counted)
 SELECT unhex(c.value ->> 'id'),
        p.execution,
        p.id,
@@ -35,13 +36,23 @@ SELECT unhex(c.value ->> 'id'),
             SELECT count(*) FROM above WHERE above.function = c.value ->> 'function')
        ELSE 0 END,
        CASE WHEN c.value ->> 'born' IS NOT NULL THEN 'completed'
+            WHEN c.value ->> 'first_token' IS NOT NULL THEN 'running'
             WHEN c.value ->> 'due' > ?3 THEN 'scheduled'
             ELSE 'pending' END,
        c.value ->> 'due',
        ?3,
        CASE WHEN c.value ->> 'born' IS NOT NULL THEN ?3 END,
        CASE WHEN c.value ->> 'born' IS NOT NULL
-            THEN coalesce(substr(?2, c.value ->> '$.born.offset', c.value ->> '$.born.length'), x'') END
+            THEN coalesce(substr(?2, c.value ->> '$.born.offset', c.value ->> '$.born.length'), x'') END,
+       -- The claim it is made with.
+       unhex(c.value ->> 'first_worker'),
+       unhex(c.value ->> 'first_token'),
+       CASE WHEN c.value ->> 'first_token' IS NOT NULL THEN ?3 END,
+       ?3 + (c.value ->> 'first_lease'),
+       CASE WHEN c.value ->> 'first_token' IS NOT NULL THEN ?3 END,
+       CASE WHEN c.value ->> 'first_token' IS NOT NULL THEN ?3 END,
+       c.value ->> 'first_token' IS NOT NULL,
+       c.value ->> 'first_token' IS NOT NULL
 FROM c
 CROSS JOIN tasks AS p ON p.id = unhex(c.value ->> 'task')
 -- The fence.

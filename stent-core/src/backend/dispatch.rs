@@ -28,6 +28,8 @@ pub trait Dispatch: Send + Sync {
     /// - C-T3 The deadline is `max_duration` after `task.due`.
     /// - C-K1 An item with a result is born completed and never claimed.
     /// - C-Q2 A repeat with the same id answers `Created` and makes nothing.
+    /// - C-Q2 C-Y4 A root with a claim is born `running` under it, as if it had been claimed at `now`: its first attempt is counted, its journal begins. One that
+    ///   was there before is not claimed: whoever had to repeat the call asks with the token.
     ///
     /// # Errors
     /// [`BackendError`] if the store is in trouble; then nothing, or all of it, was made.

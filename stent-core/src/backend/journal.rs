@@ -29,6 +29,7 @@ pub trait Journal: Send + Sync {
     ///   `until`, it journals `Outcome(Elapsed)` in the same place; a value stays where it is.
     /// - C-R9 Abandoned children and all open tasks below them become `cancelled`.
     /// - C-R10 Children are of the claim's task, one deeper than it, and of its execution and the turn's generation. A child with a result is born completed.
+    /// - C-Q2 C-Y4 A child with a claim is born `running` under it, as a root is; see [`Dispatch::dispatch`](super::Dispatch::dispatch).
     /// - C-K1 A child's memo is used when it completes; one that is born stores nothing.
     /// - C-V1 Variables change in the order given, once.
     ///

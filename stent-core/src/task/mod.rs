@@ -8,6 +8,7 @@ use std::sync::Arc;
 pub use end::{End, Resume, ResumePoint, Suspension, TaskEnd, Wait};
 pub use state::TaskState;
 
+use crate::claim::FirstClaim;
 use crate::failure::Failure;
 use crate::id::{ExecutionId, TaskId, WorkerId};
 use crate::memo::Memo;
@@ -44,6 +45,8 @@ pub struct NewTask {
     pub memo: Option<Memo>,
     /// The W3C `traceparent` of what made it.
     pub trace: Option<Arc<str>>,
+    /// The claim it is made with, if a worker of this process begins it at once: of a due task without a known result, whose function has no limit.
+    pub claim: Option<FirstClaim>,
 }
 
 /// A task to be made by a task.

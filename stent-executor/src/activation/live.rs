@@ -196,9 +196,10 @@ impl Driver {
         self.abandon_ended_early();
         let task = &self.activation.task;
         let (write, receipts) = self.queue.send(task.claim, task.generation);
+        let above = (task.execution, task.depth);
         let engine = Arc::clone(&self.activation.engine);
         self.work.push(Box::pin(async move {
-            Happening::Written(Written { commit: queue::send(engine, write).await, receipts })
+            Happening::Written(Written { commit: queue::send(engine, write, above).await, receipts })
         }));
     }
 

@@ -9,9 +9,9 @@ use stent_core::execution::NewExecution;
 use stent_core::journal::{Abandoned, EntryBody, JournalEntry, Take, TurnWrite};
 use stent_core::task::NewChild;
 use stent_core::variable::VariableChange;
-use stent_core::{Fingerprint, Timestamp};
+use stent_core::{ExecutionId, Fingerprint, Timestamp};
 
-use crate::engine::Engine;
+use crate::engine::{Births, Engine};
 
 /// What is to be done when an entry is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,8 +190,12 @@ impl Queue {
     }
 }
 
-/// Sends a write. Children with a memo are looked up first, all in one query; a hit is born completed (C-K1).
-pub(crate) async fn send(engine: Arc<Engine>, mut write: TurnWrite) -> Result<TurnCommit, BackendError> {
+/// Sends a write of a task of this execution and depth. Children with a memo are looked up first, all in one query; a hit is born completed (C-K1).
+pub(crate) async fn send(
+    engine: Arc<Engine>,
+    mut write: TurnWrite,
+    (execution, depth): (ExecutionId, u32),
+) -> Result<TurnCommit, BackendError> {
     let wanted: Vec<(usize, Fingerprint)> = write
         .children
         .iter()
@@ -205,5 +209,6 @@ pub(crate) async fn send(engine: Arc<Engine>, mut write: TurnWrite) -> Result<Tu
             write.children[at].born = value;
         }
     }
-    engine.turns.submit(write).await
+    let births = Births::of(&engine.standing, &mut write, execution, depth);
+    engine.turns.submit_with(write, births).await
 }

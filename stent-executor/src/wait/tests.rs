@@ -44,6 +44,7 @@ impl Bench {
             max_concurrent: None,
             memo: None,
             trace: None,
+            claim: None,
         };
         let id = ExecutionId::new(self.clock.now());
         let execution = NewExecution { id, task, max_duration: None, dedup: None, born: None };

@@ -95,12 +95,13 @@ impl Batched for Ends {
     type Item = Ending;
     type Answer = Committed;
     type Key = TaskId;
+    type Beside = ();
 
     fn key(&self, ending: &Ending) -> TaskId {
         ending.end.claim.task
     }
 
-    async fn call(&self, endings: &[Ending]) -> Result<Vec<Committed>, BackendError> {
+    async fn call(&self, endings: &[Ending], _: &[()]) -> Result<Vec<Committed>, BackendError> {
         // One time for the batch: what was tried before is repeated as the same batch, or alone.
         let tried = endings.iter().filter_map(|ending| ending.first_tried.get()).max().copied();
         let at = tried.unwrap_or_else(|| self.clock.now());

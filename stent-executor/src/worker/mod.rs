@@ -1,6 +1,6 @@
 //! The worker: claims tasks, runs them, keeps their claims, and gives them up.
 //!
-//! In the order of the data: `claim` takes tasks while there are free slots, `run` drives one task each, `lease` holds
+//! In the order of the data: `claim` takes tasks while there are free slots, `standing` those that are made while there is nothing else, `run` drives one task each, `lease` holds
 //! all claims and `heartbeat` renews them from a thread of its own, `complete` writes ends, `maintain` does what any
 //! worker must, `drain` stops, `shutdown` hears when to. `neighbours` and `process` tell which other workers of this
 //! machine are gone.
@@ -18,6 +18,7 @@ mod process;
 mod replays;
 mod run;
 mod shutdown;
+mod standing;
 
 use std::fmt;
 use std::io;
@@ -41,6 +42,7 @@ use lease::Leases;
 use replays::EarlyReplays;
 
 pub use builder::WorkerBuilder;
+pub(crate) use standing::{Place, StandingClaims};
 
 /// A running worker. Dropped, it stops at once; [`drain`](Self::drain) lets its tasks finish.
 pub struct Worker {
@@ -75,6 +77,7 @@ struct Shared {
 
 impl Worker {
     fn start(shared: Arc<Shared>) -> io::Result<Self> {
+        shared.engine.standing.register(&shared);
         let heartbeat = heartbeat::start(&shared)?;
         drain::start(&shared, heartbeat);
         Ok(Self { shared })

@@ -18,16 +18,24 @@ use crate::telemetry;
 
 /// Drives a claimed task on a task of its own.
 pub(super) fn spawn(shared: &Arc<Shared>, task: ClaimedTask, slot: Slot, held: Held) {
-    let active = Active::begin(shared);
+    go_on(Active::begin(shared), task, slot, held);
+}
+
+/// Drives a task that is counted already on a task of its own.
+pub(super) fn go_on(active: Active, task: ClaimedTask, slot: Slot, held: Held) {
     let span = telemetry::activation(&task);
     tokio::spawn(run(active, task, slot, held).instrument(span));
 }
 
 /// A claimed task whose end is not known yet.
-struct Active(Arc<Shared>);
+pub(super) struct Active(Arc<Shared>);
 
 impl Active {
-    fn begin(shared: &Arc<Shared>) -> Self {
+    pub(super) fn worker(&self) -> &Arc<Shared> {
+        &self.0
+    }
+
+    pub(super) fn begin(shared: &Arc<Shared>) -> Self {
         shared.active.send_modify(|active| *active += 1);
         Self(Arc::clone(shared))
     }

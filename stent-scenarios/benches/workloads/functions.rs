@@ -3,7 +3,8 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use stent_executor::Registration;
 use stent_executor::prelude::*;
@@ -87,11 +88,17 @@ pub(crate) async fn fold(ctx: Ctx, items: u32, chunk: u32) -> Result<u64> {
     ctx.map_fold((0..items).map(nothing), 0_u64, |sum, _, number| sum + u64::from(number)).chunk(chunk).await
 }
 
-/// Waits for a signal.
+/// Waits for a signal, and says when it goes on.
 #[durable(name = "waits")]
 pub(crate) async fn waits(ctx: Ctx) -> Result<u32> {
-    ctx.signal("go").await
+    let number = ctx.signal("go").await?;
+    ctx.resource::<Resumed>()?.0.lock().unwrap().replace(Instant::now());
+    Ok(number)
 }
+
+/// When what waited for a signal went on last.
+#[derive(Debug, Default)]
+pub(crate) struct Resumed(pub(crate) Mutex<Option<Instant>>);
 
 /// Sleeps for a month.
 #[durable(name = "sleeps")]

@@ -1,4 +1,4 @@
-//! W4: one call at a time, from its dispatch to its result; from a signal to the end of what waited for it. Client and worker in one process.
+//! W4: one call at a time, from its dispatch to its result; from a signal to when what waited for it goes on. Client and worker in one process.
 
 use std::time::{Duration, Instant};
 
@@ -7,18 +7,19 @@ use stent_executor::{Stent, Worker};
 
 use crate::database::Store;
 use crate::floor::Floor;
-use crate::functions::{nothing, waits};
+use crate::functions::{Resumed, nothing, waits};
 use crate::report::Row;
 use crate::setup::{Setup, client};
 
-/// Round trips, and those before that are not counted.
-const ROUND_TRIPS: u32 = 200;
-const BEFORE: u32 = 20;
-/// Raw commits after each.
-const COMMITS: u32 = 5;
+/// Round trips one after the other, and as often that; the first round is not counted.
+const EACH: u32 = 20;
+const ROUNDS: u32 = 10;
+/// Raw commits after each round, one after the other.
+const COMMITS: usize = 100;
 const MOMENT: Duration = Duration::from_millis(1);
 
 /// Round trips, and the raw commits between them.
+#[derive(Default)]
 struct Times {
     stent: Vec<Duration>,
     raw: Vec<Duration>,
@@ -35,15 +36,17 @@ pub(crate) async fn run(setup: &Setup) -> Vec<Row> {
 
 async fn calls(setup: &Setup, floor: &mut Floor) -> Times {
     let (store, stent, worker) = open(setup, TaskState::Running).await;
-    let mut times = Times { stent: Vec::new(), raw: Vec::new() };
-    for number in 0..BEFORE + ROUND_TRIPS {
+    let mut times = Times::default();
+    for round in 0..=ROUNDS {
         idle(&worker).await;
-        let begun = Instant::now();
-        let result = stent.dispatch(nothing(number)).await.unwrap().result().await.unwrap();
-        times.stent.push(begun.elapsed());
-        assert_eq!(result, number);
+        for number in 0..EACH {
+            let begun = Instant::now();
+            let result = stent.dispatch(nothing(number)).await.unwrap().result().await.unwrap();
+            times.stent.extend((round > 0).then(|| begun.elapsed()));
+            assert_eq!(result, number);
+        }
         idle(&worker).await;
-        times.raw.extend(floor.commits(COMMITS).await);
+        times.raw.extend(floor.commits(COMMITS.try_into().unwrap()).await);
     }
     close(store, worker).await;
     times
@@ -51,20 +54,25 @@ async fn calls(setup: &Setup, floor: &mut Floor) -> Times {
 
 async fn signals(setup: &Setup, floor: &mut Floor, state: TaskState) -> Times {
     let (store, stent, worker) = open(setup, state).await;
-    let mut times = Times { stent: Vec::new(), raw: Vec::new() };
-    for number in 0..BEFORE + ROUND_TRIPS {
-        let waiting = stent.dispatch(waits()).await.unwrap();
-        while stent.backend().task(waiting.id().root()).await.unwrap().is_none_or(|task| task.state != state) {
-            tokio::time::sleep(MOMENT).await;
+    let resumed = stent.resource::<Resumed>().unwrap();
+    let mut times = Times::default();
+    for round in 0..=ROUNDS {
+        let waiting = stent.dispatch_all((0..EACH).map(|_| waits())).await.unwrap();
+        for execution in &waiting {
+            while stent.backend().task(execution.id().root()).await.unwrap().is_none_or(|task| task.state != state) {
+                tokio::time::sleep(MOMENT).await;
+            }
         }
         idle(&worker).await;
-        let begun = Instant::now();
-        waiting.signal("go", &number).await.unwrap();
-        let result = waiting.result().await.unwrap();
-        times.stent.push(begun.elapsed());
-        assert_eq!(result, number);
+        for (number, execution) in (0..EACH).zip(waiting) {
+            let begun = Instant::now();
+            execution.signal("go", &number).await.unwrap();
+            assert_eq!(execution.result().await.unwrap(), number);
+            let resumed = resumed.0.lock().unwrap().take().unwrap();
+            times.stent.extend((round > 0).then(|| resumed - begun));
+        }
         idle(&worker).await;
-        times.raw.extend(floor.commits(COMMITS).await);
+        times.raw.extend(floor.commits(COMMITS.try_into().unwrap()).await);
     }
     close(store, worker).await;
     times
@@ -95,10 +103,9 @@ async fn idle(worker: &Worker) {
 }
 
 fn figures(what: &str, mut times: Times) -> Vec<Row> {
-    for (times, each) in [(&mut times.stent, 1), (&mut times.raw, COMMITS)] {
-        times.drain(..usize::try_from(BEFORE * each).unwrap());
-        times.sort();
-    }
+    times.raw.drain(..COMMITS);
+    times.stent.sort();
+    times.raw.sort();
     let at = |times: &[Duration], part: usize| times[times.len() * part / 100].as_secs_f64() * 1e3;
     let row = |part| Row::new(format!("{what} p{part}"), "ms", at(&times.stent, part)).floor(at(&times.raw, part));
     [50, 95, 99].map(row).into()

@@ -7,7 +7,7 @@ use stent_core::Backend;
 use stent_executor::Stent;
 
 use crate::database::{Database, Place};
-use crate::functions::{self, Effects};
+use crate::functions::{self, Effects, Resumed};
 
 /// What a workload is run with.
 #[derive(Debug, Clone)]
@@ -23,7 +23,8 @@ pub(crate) struct Setup {
 
 /// A client of a store, with all functions.
 pub(crate) async fn program(backend: Arc<dyn Backend>, effects: Effects) -> Stent {
-    Stent::with_backend(backend).functions(functions::all()).resource(effects).build().await.unwrap()
+    let stent = Stent::with_backend(backend).functions(functions::all());
+    stent.resource(effects).resource(Resumed::default()).build().await.unwrap()
 }
 
 /// A client of a store of one's own process.

@@ -35,6 +35,7 @@ mod registry_activations;
 mod scenes;
 mod store;
 
+mod birth;
 mod cancel;
 mod child;
 mod claim;

@@ -44,6 +44,16 @@ macro_rules! __conformance_cases {
                 an_execution_with_a_result_is_born_completed ["C-K1"],
                 a_deadline_counts_from_the_scheduled_start ["C-T3"],
             }
+            birth {
+                a_root_is_born_under_a_claim ["C-Q2", "C-Y4"],
+                what_is_born_under_a_claim_is_taken_over_like_any_other ["C-Q2", "C-Y4"],
+                what_is_born_under_a_claim_may_be_released ["C-Y4"],
+                what_was_there_before_is_not_born_again ["C-Q2", "C-K3"],
+                a_batch_may_hold_both ["C-Q2"],
+                a_result_goes_before_a_claim ["C-K1"],
+                children_are_born_under_claims ["C-Q2", "C-R10"],
+                children_are_born_once_and_under_their_parents_claim ["C-Q2"],
+            }
             cancel {
                 every_open_state_can_be_cancelled ["C-X1"],
                 a_repeated_cancel_is_done ["C-X1"],

@@ -178,6 +178,7 @@ mod tests {
                 max_concurrent: None,
                 memo: None,
                 trace: None,
+                claim: None,
             },
             max_duration: None,
             dedup: None,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use stent_core::backend::Hint;
-use stent_core::claim::Claim;
+use stent_core::claim::{Claim, FirstClaim};
 use stent_core::dead_letter::DeadLetter;
 use stent_core::execution::ExecutionState;
 use stent_core::journal::JournalEntry;
@@ -192,6 +192,12 @@ impl TaskRow {
     pub(super) fn born(mut self, now: Timestamp, result: Option<Payload>) -> Self {
         if result.is_some() {
             (self.state, self.ended_at, self.due, self.output) = (TaskState::Completed, Some(now), None, result);
+        } else if let Some(FirstClaim { worker, token, lease }) = self.call.claim {
+            self.state = TaskState::Running;
+            (self.token, self.worker) = (Some(token), Some(worker));
+            (self.claimed_at, self.lease_until) = (Some(now), Some(now.after(lease)));
+            (self.attempt, self.counted) = (1, true);
+            (self.journal_from, self.started_at) = (Some(now), Some(now));
         }
         self
     }

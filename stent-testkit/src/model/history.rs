@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use stent_core::backend::{ExecutionFilter, Page, TaskFilter, Watch};
-use stent_core::claim::Claim;
-use stent_core::execution::ExecutionRecord;
-use stent_core::task::{TaskRecord, TaskState};
+use stent_core::claim::{Claim, FirstClaim};
+use stent_core::execution::{ExecutionRecord, NewExecution};
+use stent_core::task::{NewChild, TaskRecord, TaskState};
 use stent_core::{Backend, BackendError, ClaimToken, ExecutionId, SignalId, TaskId, Timestamp, WorkerId, limits};
 
 use super::call::{Answer, Call};
@@ -127,8 +127,26 @@ impl<'m> History<'m> {
                 generation: task.generation,
             }));
         }
+        self.learn_births(call);
         if call.changes() {
             self.made.push(call.clone());
+        }
+    }
+
+    /// Takes note of the claims that tasks are made with. Those of tasks that were not made after all are stale, as others are.
+    fn learn_births(&mut self, call: &Call) {
+        let (roots, children): (&[NewExecution], Vec<&NewChild>) = match call {
+            Call::Dispatch(roots) => (roots, Vec::new()),
+            Call::Write(turns) => (&[], turns.iter().flat_map(|turn| &turn.children).collect()),
+            _ => return,
+        };
+        let roots = roots.iter().map(|new| (new.id.root(), &new.task));
+        for (task, new) in roots.chain(children.into_iter().map(|new| (new.id, &new.task))) {
+            let Some(FirstClaim { worker, token, .. }) = new.claim else { continue };
+            // A repeat comes perhaps after others have claimed it.
+            if self.issued.iter().all(|held| held.claim.task != task) {
+                self.issued.push(Held { claim: Claim { task, token }, worker, generation: 0 });
+            }
         }
     }
 

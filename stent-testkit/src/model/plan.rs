@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stent_core::backend::{DeadLetterFilter, Page, RedriveTarget};
-use stent_core::claim::{ClaimFunction, ClaimRequest};
+use stent_core::claim::{ClaimFunction, ClaimRequest, FirstClaim};
 use stent_core::execution::{ExecutionState, NewExecution};
 use stent_core::memo::{Memo, MemoMode};
 use stent_core::retry::{OnRetry, RetryPolicy};
@@ -110,9 +110,10 @@ pub(super) fn execution(history: &mut History<'_>, choices: &mut Choices<'_>) ->
 }
 
 /// A task that somebody may call.
-pub(super) fn task(history: &History<'_>, choices: &mut Choices<'_>) -> NewTask {
+pub(super) fn task(history: &mut History<'_>, choices: &mut Choices<'_>) -> NewTask {
     let name = choices.among(FUNCTIONS);
     let input = choices.below(2);
+    let max_concurrent = places(name, choices);
     NewTask {
         version: choices.chance(20).then(|| version("2")),
         input: payload(["", "input"][input]),
@@ -122,11 +123,17 @@ pub(super) fn task(history: &History<'_>, choices: &mut Choices<'_>) -> NewTask 
         priority: [0, 1, 0, -1][choices.below(4)],
         due: history.about_now(choices),
         retry: policy(choices.below(5)),
-        max_concurrent: places(name, choices),
+        max_concurrent,
         memo: choices.chance(60).then(|| memo(choices)),
         trace: choices.chance(10).then(|| "00-trace".into()),
+        claim: if max_concurrent.is_none() && choices.chance(40) { Some(first_claim(history, choices)) } else { None },
         ..builders::task(name)
     }
+}
+
+/// The claim of a worker that begins it at once.
+fn first_claim(history: &mut History<'_>, choices: &mut Choices<'_>) -> FirstClaim {
+    FirstClaim { worker: worker(choices.below(3)), token: history.next_token(), lease: secs([10, 1][choices.below(2)]) }
 }
 
 /// Mostly what all code says of the function; another deploy may say otherwise.

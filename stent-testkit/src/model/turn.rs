@@ -94,7 +94,7 @@ impl Turn {
     }
 
     /// A call; its name and key are the child's function and fingerprint.
-    fn call(&mut self, history: &History<'_>, choices: &mut Choices<'_>) {
+    fn call(&mut self, history: &mut History<'_>, choices: &mut Choices<'_>) {
         let task = plan::task(history, choices);
         // One that calls itself may have a place of its own limit beside its caller's.
         let itself = history.tasks.iter().find(|one| one.id == self.write.claim.task).filter(|_| choices.chance(90));
@@ -109,7 +109,7 @@ impl Turn {
     }
 
     /// A new map, or more items of one.
-    fn map(&mut self, history: &History<'_>, choices: &mut Choices<'_>) {
+    fn map(&mut self, history: &mut History<'_>, choices: &mut Choices<'_>) {
         let known = choices.one(&self.journal.maps).map(|map| (map.operation.clone(), map.items));
         let more = choices.chance(100);
         let task = plan::task(history, choices);

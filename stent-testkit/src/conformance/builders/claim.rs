@@ -4,7 +4,7 @@ use super::value::*;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stent_core::claim::{ClaimFunction, ClaimRequest, ClaimedTask};
+use stent_core::claim::{ClaimFunction, ClaimRequest, ClaimedTask, FirstClaim};
 use stent_core::worker::{ProcessIdentity, WorkerRecord, WorkerState};
 use stent_core::{ClaimToken, ExecutionId, TaskId, WorkerId};
 
@@ -21,6 +21,11 @@ pub(crate) fn request() -> ClaimRequest {
         take_expired: true,
         is_poll: false,
     }
+}
+
+/// A claim of a new worker and token that a task is made with.
+pub(crate) fn first_claim() -> FirstClaim {
+    FirstClaim { worker: WorkerId::random(), token: ClaimToken::random(), lease: LEASE }
 }
 
 /// A function that a worker has, of no version and without a limit.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use stent_core::claim::FirstClaim;
 use stent_core::execution::NewExecution;
 use stent_core::memo::Memo;
 use stent_core::operation::OperationId;
@@ -26,6 +27,7 @@ pub(crate) fn task(of: &str) -> NewTask {
         max_concurrent: None,
         memo: None,
         trace: None,
+        claim: None,
     }
 }
 
@@ -126,6 +128,11 @@ pub(crate) trait TaskWith: Sized {
     /// With this memo.
     fn memo(self, memo: Memo) -> Self {
         self.with(|task| task.memo = Some(memo))
+    }
+
+    /// Born under this claim.
+    fn claimed(self, claim: FirstClaim) -> Self {
+        self.with(|task| task.claim = Some(claim))
     }
 
     /// With this `traceparent`.
