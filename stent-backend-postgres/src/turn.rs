@@ -9,7 +9,6 @@ use stent_core::error::BackendError;
 use stent_core::execution::NewExecution;
 use stent_core::id::{ExecutionId, TaskId};
 use stent_core::journal::{AbandonedChildren, EntryBody, Made, Take, TurnWrite};
-use stent_core::outcome::OperationOutcome;
 use stent_core::task::NewChild;
 use stent_core::time::Timestamp;
 use uuid::Uuid;
@@ -18,16 +17,15 @@ use crate::child::{self, Children};
 use crate::complete::claims;
 use crate::connection::{Session, Values};
 use crate::entry::{self, Entries};
-use crate::row::{At, Columns, int};
+use crate::row::{Columns, int};
 use crate::transaction::Hinted;
 use crate::tree::{self, Cancellation};
-use crate::{dispatch, variables};
+use crate::{dispatch, take, variables};
 
 pub(crate) const TURNS: &str = include_str!("../sql/journal/turns.sql");
 pub(crate) const SLOTS: &str = include_str!("../sql/journal/slots.sql");
 pub(crate) const LOCK_SLOTS: &str = include_str!("../sql/journal/lock_slots.sql");
 pub(crate) const LOCK_TREES: &str = include_str!("../sql/journal/lock_trees.sql");
-pub(crate) const TAKE: &str = include_str!("../sql/journal/take.sql");
 pub(crate) const ABANDONED: &str = include_str!("../sql/journal/abandoned.sql");
 
 /// How long a turn's write waits for who dispatches with one of its dedup keys, which may be a transaction of the user's: meanwhile the tasks of its batch
@@ -52,7 +50,7 @@ pub(crate) async fn write(
         .iter()
         .map(|held| if held.is_some() { TurnCommit::Applied { taken: None } } else { TurnCommit::ClaimLost })
         .collect();
-    take(session, turns, &mut commits).await?;
+    take::take(session, turns, &mut commits).await?;
     // After all that turns of the batch made: what one made below a task that another one abandons is cancelled, too.
     cancel(session, now, turns, &held).await?;
     dispatch(session, now, turns, &held).await?;
@@ -123,10 +121,10 @@ async fn insert(session: &Session<'_>, now: Timestamp, parcels: &[Children<'_>])
 
 /// Slots of signals with the claims under which they are asked for, a column each.
 #[derive(Default)]
-struct Slots<'a> {
-    tasks: Vec<Uuid>,
-    tokens: Vec<Uuid>,
-    names: Vec<&'a str>,
+pub(crate) struct Slots<'a> {
+    pub(crate) tasks: Vec<Uuid>,
+    pub(crate) tokens: Vec<Uuid>,
+    pub(crate) names: Vec<&'a str>,
 }
 
 impl<'a> Slots<'a> {
@@ -143,7 +141,7 @@ impl<'a> Slots<'a> {
         slots
     }
 
-    fn taken(turns: &'a [TurnWrite]) -> Self {
+    pub(crate) fn taken(turns: &'a [TurnWrite]) -> Self {
         let mut slots = Self::default();
         for (turn, take) in takes(turns) {
             slots.push(turn, &take.name);
@@ -166,63 +164,8 @@ impl<'a> Slots<'a> {
     }
 }
 
-fn takes(turns: &[TurnWrite]) -> impl Iterator<Item = (&TurnWrite, &Take)> {
+pub(crate) fn takes(turns: &[TurnWrite]) -> impl Iterator<Item = (&TurnWrite, &Take)> {
     turns.iter().filter_map(|turn| Some((turn, turn.take.as_ref()?)))
-}
-
-/// Takes signals: empties the slots and journals the values, or that the waits' time is over, and answers with that.
-async fn take(session: &Session<'_>, turns: &[TurnWrite], commits: &mut [TurnCommit]) -> Result<(), BackendError> {
-    let taken: Vec<_> = takes(turns).collect();
-    if taken.is_empty() {
-        return Ok(());
-    }
-    let Slots { tasks, tokens, names } = Slots::taken(turns);
-    let generations: Vec<_> = taken.iter().map(|(turn, _)| int(turn.generation)).collect();
-    let numbers = |of: fn(&Take) -> u32| -> Vec<i32> { taken.iter().map(|(_, take)| int(of(take))).collect() };
-    let wide = |of: fn(&Take) -> u32| -> Vec<i64> { taken.iter().map(|(_, take)| of(take).into()).collect() };
-    let at: Vec<_> = taken.iter().map(|(_, take)| At(take.at)).collect();
-    let until: Vec<_> = taken.iter().map(|(_, take)| At::some(take.until)).collect();
-    let kinds: Vec<_> = taken.iter().map(|(_, take)| take.operation.kind.as_str()).collect();
-    let op_names: Vec<_> = taken.iter().map(|(_, take)| &*take.operation.name).collect();
-    let keys: Vec<_> = taken.iter().map(|(_, take)| take.operation.key.as_bytes()).collect();
-    let values: Values<'_> = &[
-        &tasks,
-        &tokens,
-        &names,
-        &generations,
-        &numbers(|take| take.seq),
-        &numbers(|take| take.turn),
-        &at,
-        &wide(|take| take.operation.turn),
-        &kinds,
-        &op_names,
-        &keys,
-        &wide(|take| take.operation.number),
-        &until,
-        &entry::completed(session.operation())?,
-        &entry::elapsed(session.operation())?,
-    ];
-    let rows = session.query(TAKE, values).await?;
-    let mut asking = turns.iter().zip(commits).filter(|(turn, _)| turn.take.is_some()).map(|(_, commit)| commit);
-    let mut outcomes = vec![None; taken.len()];
-    for row in &rows {
-        let columns = Columns::new(session.operation(), "journal", "key", row);
-        let outcome = outcomes.get_mut(columns.number::<usize>("key")?);
-        if let (Some(outcome), Some(_)) = (outcome, columns.optional_text("body")?) {
-            *outcome = Some(entry::outcome(&columns, "body", "payload")?);
-        }
-    }
-    for (outcome, commit) in outcomes.into_iter().zip(&mut asking) {
-        give(outcome, commit);
-    }
-    Ok(())
-}
-
-/// A turn whose claim is lost has taken nothing.
-fn give(outcome: Option<OperationOutcome>, commit: &mut TurnCommit) {
-    if let TurnCommit::Applied { taken } = commit {
-        *taken = outcome;
-    }
 }
 
 /// The turns whose claims hold.

@@ -13,7 +13,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::connection::{Database, Readers, Role};
 use crate::options::SqliteOptions;
-use crate::transaction::{Hinted, Relaxed, Writer};
+use crate::transaction::{Hinted, Relaxed, Step, Writer};
 
 /// Stent's storage in one SQLite file. Cheap to clone; all clones share one writer and its readers.
 ///
@@ -87,6 +87,17 @@ impl SqliteBackend {
         F: for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Hinted<T>, BackendError>> + Send + 'static,
     {
         self.shared.writer.write_making(operation, tasks, job).await
+    }
+
+    /// Runs a job in a transaction of its own, or with others: see [`Writer::write_alone`].
+    pub(crate) async fn write_alone<T: Send + 'static, P: Send + Sync + 'static>(
+        &self,
+        operation: &'static str,
+        prepared: P,
+        alone: Step<P, Option<Hinted<T>>>,
+        job: Step<P, Hinted<T>>,
+    ) -> Result<T, BackendError> {
+        self.shared.writer.write_alone(operation, prepared, alone, job).await
     }
 
     /// Runs a job in a transaction that need not outlive a crash of the machine: see [`Writer::write_relaxed`].

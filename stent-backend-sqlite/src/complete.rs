@@ -39,11 +39,13 @@ impl Completion for SqliteBackend {
         if ends.is_empty() {
             return Ok(Vec::new());
         }
-        let prepared = Arc::new(Prepared::new(COMPLETE, now, ends)?);
-        self.write_hinting(COMPLETE, move |connection| {
-            let prepared = Arc::clone(&prepared);
-            Box::pin(async move { complete(connection, &prepared).await })
-        })
+        let prepared = Prepared::new(COMPLETE, now, ends)?;
+        self.write_alone(
+            COMPLETE,
+            prepared,
+            |connection, prepared| Box::pin(async move { complete_alone(connection, &prepared).await }),
+            |connection, prepared| Box::pin(async move { complete(connection, &prepared).await }),
+        )
         .await
     }
 
@@ -158,6 +160,36 @@ impl Prepared {
     }
 }
 
+/// Completes a task by one statement, a transaction of its own; `None` if there is more to end, or to do, or the claim does not hold.
+async fn complete_alone(
+    connection: &mut SqliteConnection,
+    prepared: &Prepared,
+) -> Result<Option<Hinted<Vec<Commit>>>, BackendError> {
+    let ([_], [end]) = (&prepared.ends[..], &prepared.completed[..]) else { return Ok(None) };
+    if !prepared.ends.iter().all(is_plain) {
+        return Ok(None);
+    }
+    let rows = completed(connection, prepared, end, true).await?;
+    let applied: Vec<_> = read(prepared, &rows)?.into_iter().flatten().collect();
+    Ok((!applied.is_empty()).then(|| (vec![Commit::Applied], hints(&applied))))
+}
+
+/// Nothing but a result.
+fn is_plain(end: &TaskEnd) -> bool {
+    matches!(&end.end, End::Completed { variables, notes, .. } if variables.is_empty() && notes.is_empty())
+}
+
+async fn completed(
+    connection: &mut SqliteConnection,
+    prepared: &Prepared,
+    ends: &Parcel,
+    alone: bool,
+) -> Result<Vec<SqliteRow>, BackendError> {
+    let query = sqlx::query(COMPLETED).bind(ends.json.clone()).bind(ends.bytes.clone());
+    let query = query.bind(prepared.now.as_micros()).bind(alone);
+    query.fetch_all(connection).await.during(prepared.operation)
+}
+
 async fn complete(connection: &mut SqliteConnection, prepared: &Prepared) -> Result<Hinted<Vec<Commit>>, BackendError> {
     let applied = apply(connection, prepared).await?;
     let mut commits: Vec<_> =
@@ -184,8 +216,7 @@ async fn apply<'a>(
     let (operation, now) = (prepared.operation, prepared.now.as_micros());
     let mut rows: Vec<SqliteRow> = Vec::new();
     for ends in &prepared.completed {
-        let query = sqlx::query(COMPLETED).bind(ends.json.clone()).bind(ends.bytes.clone()).bind(now);
-        rows.extend(query.fetch_all(&mut *connection).await.during(operation)?);
+        rows.extend(completed(&mut *connection, prepared, ends, false).await?);
     }
     for (statement, ends) in [(FAILED, &prepared.failed), (RETRIED, &prepared.retried), (RELEASED, &prepared.released)]
     {
@@ -194,11 +225,16 @@ async fn apply<'a>(
             rows.extend(query.fetch_all(&mut *connection).await.during(operation)?);
         }
     }
+    read(prepared, &rows)
+}
+
+/// The ends that were applied, by what they returned.
+fn read<'a>(prepared: &'a Prepared, rows: &[SqliteRow]) -> Result<Vec<Option<Applied<'a>>>, BackendError> {
     let places: HashMap<TaskId, usize> =
         prepared.ends.iter().enumerate().map(|(place, end)| (end.claim.task, place)).collect();
     let mut applied: Vec<_> = prepared.ends.iter().map(|_| None).collect();
-    for row in &rows {
-        let columns = Columns::new(operation, "tasks", "id", row);
+    for row in rows {
+        let columns = Columns::new(prepared.operation, "tasks", "id", row);
         let Some(&place) = places.get(&columns.id("id")?) else { continue };
         let (Some(end), Some(applied)) = (prepared.ends.get(place), applied.get_mut(place)) else { continue };
         *applied = Some(Applied {

@@ -20,23 +20,29 @@ use crate::row::Columns;
 use crate::tree::{self, Cancellation};
 use crate::{redrive, transaction::Hinted};
 
+const OPERATION: &str = "dispatch";
+
 #[async_trait]
 impl Dispatch for SqliteBackend {
     async fn dispatch(&self, now: Timestamp, executions: &[NewExecution]) -> Result<Vec<Dispatched>, BackendError> {
-        const OPERATION: &str = "dispatch";
         if executions.is_empty() {
             return Ok(Vec::new());
         }
-        let roots = Arc::new(NewRoots::pack(OPERATION, executions)?);
-        self.write_making(OPERATION, true, move |connection| {
-            let roots = Arc::clone(&roots);
-            Box::pin(async move {
-                let dispatched = root::insert(connection, OPERATION, now, &roots).await?;
-                let hints = roots.hints();
-                Ok((dispatched, hints))
-            })
-        })
-        .await
+        let prepared = (now, NewRoots::pack(OPERATION, executions)?);
+        if !prepared.1.are_ready() {
+            // Nobody is told that he may claim, and writes with it.
+            return self
+                .write_alone(
+                    OPERATION,
+                    prepared,
+                    |connection, prepared| Box::pin(insert_alone(connection, prepared)),
+                    |connection, prepared| Box::pin(insert_roots(connection, prepared)),
+                )
+                .await;
+        }
+        let prepared = Arc::new(prepared);
+        self.write_making(OPERATION, true, move |connection| Box::pin(insert_roots(connection, Arc::clone(&prepared))))
+            .await
     }
 
     async fn cancel(&self, now: Timestamp, execution: ExecutionId) -> Result<Cancelled, BackendError> {
@@ -65,6 +71,24 @@ impl Dispatch for SqliteBackend {
         }
         self.write_hinting(OPERATION, move |connection| Box::pin(expire(connection, OPERATION, now, limit))).await
     }
+}
+
+async fn insert_roots(
+    connection: &mut SqliteConnection,
+    prepared: Arc<(Timestamp, NewRoots)>,
+) -> Result<Hinted<Vec<Dispatched>>, BackendError> {
+    let (now, roots) = &*prepared;
+    Ok((root::insert(connection, OPERATION, *now, roots).await?, roots.hints()))
+}
+
+/// Makes executions that were not there, by one statement; `None` if there is more to do.
+async fn insert_alone(
+    connection: &mut SqliteConnection,
+    prepared: Arc<(Timestamp, NewRoots)>,
+) -> Result<Option<Hinted<Vec<Dispatched>>>, BackendError> {
+    let (now, roots) = &*prepared;
+    let dispatched = root::insert_alone(connection, OPERATION, *now, roots).await?;
+    Ok(dispatched.map(|dispatched| (dispatched, roots.hints())))
 }
 
 /// Makes executions in a transaction of others; answers per item.

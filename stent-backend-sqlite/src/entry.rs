@@ -98,6 +98,11 @@ impl<'a> StoredEntry<'a> {
     }
 }
 
+/// The body of an outcome with a value.
+pub(crate) fn completed(operation: &'static str) -> Result<String, BackendError> {
+    to_json(operation, &StoredOutcome::Completed)
+}
+
 /// The body of a note.
 pub(crate) fn note(operation: &'static str, text: &str) -> Result<String, BackendError> {
     to_json(operation, &text)

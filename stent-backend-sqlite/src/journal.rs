@@ -58,9 +58,20 @@ impl Journal for SqliteBackend {
         if turns.is_empty() {
             return Ok(Vec::new());
         }
-        let prepared = Arc::new(Prepared::new(WRITE, now, turns)?);
-        let makes_tasks = turns.iter().any(|turn| !(turn.children.is_empty() && turn.dispatches.is_empty()));
-        self.write_making(WRITE, makes_tasks, move |connection| {
+        let prepared = Prepared::new(WRITE, now, turns)?;
+        if !prepared.makes_ready() {
+            return self
+                .write_alone(
+                    WRITE,
+                    prepared,
+                    |connection, prepared| Box::pin(async move { turn::write_alone(connection, &prepared).await }),
+                    |connection, prepared| Box::pin(async move { turn::write(connection, &prepared).await }),
+                )
+                .await;
+        }
+        // Who is told that he may claim writes with it.
+        let prepared = Arc::new(prepared);
+        self.write_making(WRITE, true, move |connection| {
             let prepared = Arc::clone(&prepared);
             Box::pin(async move { turn::write(connection, &prepared).await })
         })

@@ -27,6 +27,7 @@ mod complete;
 mod effects;
 mod resume;
 mod suspend;
+mod take;
 
 mod wait;
 

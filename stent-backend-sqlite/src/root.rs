@@ -99,6 +99,11 @@ impl NewRoots {
         })
     }
 
+    /// True if somebody may claim one of them.
+    pub(crate) fn are_ready(&self) -> bool {
+        self.are_ready
+    }
+
     /// What is told once they are made.
     pub(crate) fn hints(&self) -> Vec<Hint> {
         let ended = self.ended.iter().copied().map(Hint::ExecutionEnded);
@@ -185,6 +190,33 @@ pub(crate) fn micros(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
+/// Inserts roots by one statement, a transaction of its own; `None` if that cannot be, or some were there already.
+pub(crate) async fn insert_alone(
+    connection: &mut SqliteConnection,
+    operation: &'static str,
+    now: Timestamp,
+    roots: &NewRoots,
+) -> Result<Option<Vec<Dispatched>>, BackendError> {
+    let [parcel] = &roots.parcels[..] else { return Ok(None) };
+    let made = insert_parcel(connection, operation, now, roots, parcel).await?;
+    Ok((made == roots.total).then(|| vec![Dispatched::Created; roots.compared.len()]))
+}
+
+async fn insert_parcel(
+    connection: &mut SqliteConnection,
+    operation: &'static str,
+    now: Timestamp,
+    roots: &NewRoots,
+    parcel: &Parcel,
+) -> Result<u64, BackendError> {
+    let insert = sqlx::query(include_str!("../sql/dispatch/insert.sql"))
+        .bind(parcel.json.clone())
+        .bind(parcel.bytes.clone())
+        .bind(roots.shapes.clone())
+        .bind(now.as_micros());
+    Ok(insert.execute(connection).await.during(operation)?.rows_affected())
+}
+
 /// Inserts the roots that are new; answers per item.
 pub(crate) async fn insert(
     connection: &mut SqliteConnection,
@@ -194,15 +226,7 @@ pub(crate) async fn insert(
 ) -> Result<Vec<Dispatched>, BackendError> {
     let mut made = 0;
     for parcel in &roots.parcels {
-        let inserted = sqlx::query(include_str!("../sql/dispatch/insert.sql"))
-            .bind(&*parcel.json)
-            .bind(&*parcel.bytes)
-            .bind(&*roots.shapes)
-            .bind(now.as_micros())
-            .execute(&mut *connection)
-            .await
-            .during(operation)?;
-        made += inserted.rows_affected();
+        made += insert_parcel(connection, operation, now, roots, parcel).await?;
     }
     if made == roots.total {
         return Ok(vec![Dispatched::Created; roots.compared.len()]);

@@ -17,6 +17,7 @@ use crate::transaction::Hinted;
 
 const SEND: &str = "send";
 
+pub(crate) const DELIVER: &str = include_str!("../sql/signal/deliver.sql");
 pub(crate) const RECEIVER: &str = include_str!("../sql/signal/receiver.sql");
 pub(crate) const STORE: &str = include_str!("../sql/signal/store.sql");
 pub(crate) const RECORD: &str = include_str!("../sql/signal/record.sql");
@@ -25,13 +26,40 @@ pub(crate) const WAKE: &str = include_str!("../sql/signal/wake.sql");
 #[async_trait]
 impl Signals for SqliteBackend {
     async fn send(&self, now: Timestamp, send: &SignalSend) -> Result<Sent, BackendError> {
-        let send = send.clone();
-        self.write_hinting(SEND, move |connection| {
-            let signal = send.clone();
-            Box::pin(async move { deliver(connection, now, &signal).await })
-        })
+        self.write_alone(
+            SEND,
+            (now, send.clone()),
+            |connection, prepared| Box::pin(async move { deliver_alone(connection, prepared.0, &prepared.1).await }),
+            |connection, prepared| Box::pin(async move { deliver(connection, prepared.0, &prepared.1).await }),
+        )
         .await
     }
+}
+
+/// Delivers a value by one text of statements, a transaction of its own; `None` if nobody gets it, or the send is a repeat.
+async fn deliver_alone(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+    signal: &SignalSend,
+) -> Result<Option<Hinted<Sent>>, BackendError> {
+    let rows = sqlx::query(DELIVER)
+        .bind(&signal.execution.as_bytes()[..])
+        .bind(signal.name.as_str())
+        .bind(&signal.id.as_bytes()[..])
+        .bind(signal.value.as_bytes())
+        .bind(now.as_micros())
+        .fetch_all(connection)
+        .await
+        .during(SEND)?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let columns = Columns::new(SEND, "signal_sends", "id", row);
+    let sent = Sent::Stored { overwrote: columns.flag("overwrote")? };
+    Ok(Some((sent, hints(signal, columns.flag("is_awaited")?))))
+}
+
+fn hints(signal: &SignalSend, is_awaited: bool) -> Vec<Hint> {
+    let woken = is_awaited.then_some(Hint::TasksReady);
+    [Hint::Signalled(signal.execution)].into_iter().chain(woken).collect()
 }
 
 /// Who is to get a value.
@@ -75,13 +103,11 @@ async fn deliver(
         .execute(&mut *connection)
         .await
         .during(SEND)?;
-    let mut hints = vec![Hint::Signalled(signal.execution)];
     if receiver.is_awaited {
         let wake = sqlx::query(WAKE).bind(execution).bind(name).bind(now.as_micros());
         wake.execute(connection).await.during(SEND)?;
-        hints.push(Hint::TasksReady);
     }
-    Ok((Sent::Stored { overwrote: receiver.overwrites }, hints))
+    Ok((Sent::Stored { overwrote: receiver.overwrites }, hints(signal, receiver.is_awaited)))
 }
 
 async fn receiver(connection: &mut SqliteConnection, signal: &SignalSend) -> Result<Option<Receiver>, BackendError> {

@@ -1,8 +1,6 @@
 //! What turns write. Entries and children alone, which is nearly every turn, are one statement each, however many turns
 //! go together: the statement itself checks the claims, and only if it wrote less than it was given are they looked at.
 
-use std::collections::HashSet;
-
 use serde::Serialize;
 use sqlx::sqlite::SqliteConnection;
 use stent_core::backend::Hint;
@@ -10,7 +8,7 @@ use stent_core::commit::TurnCommit;
 use stent_core::error::BackendError;
 use stent_core::execution::NewExecution;
 use stent_core::id::ExecutionId;
-use stent_core::journal::{AbandonedChildren, EntryBody, JournalEntry, Take, TurnWrite};
+use stent_core::journal::{AbandonedChildren, JournalEntry, TurnWrite};
 use stent_core::outcome::OperationOutcome;
 use stent_core::payload::Payload;
 use stent_core::task::NewChild;
@@ -22,19 +20,18 @@ use crate::error::During;
 use crate::row::Columns;
 use crate::transaction::Hinted;
 use crate::tree::{self, Cancellation};
-use crate::{child, dispatch, variables};
+use crate::{child, dispatch, take, variables};
 
 pub(crate) const APPEND: &str = include_str!("../sql/journal/append.sql");
 pub(crate) const CHILDREN: &str = include_str!("../sql/journal/children.sql");
 pub(crate) const TURNS: &str = include_str!("../sql/journal/turns.sql");
 pub(crate) const ABANDONED: &str = include_str!("../sql/journal/abandoned.sql");
-pub(crate) const EMPTY_SLOTS: &str = include_str!("../sql/journal/empty_slots.sql");
 
 /// Turns, with all that can be made ready before they have the database to themselves.
 pub(crate) struct Prepared {
-    operation: &'static str,
+    pub(crate) operation: &'static str,
     now: Timestamp,
-    turns: Vec<TurnWrite>,
+    pub(crate) turns: Vec<TurnWrite>,
     entries: Vec<Parcel>,
     children: Vec<Parcel>,
     /// True if they hold nothing else.
@@ -43,18 +40,18 @@ pub(crate) struct Prepared {
 }
 
 /// A turn whose claim holds.
-struct Held {
-    execution: ExecutionId,
+pub(crate) struct Held {
+    pub(crate) execution: ExecutionId,
     /// Its first entry was there before.
     is_repeat: bool,
     /// The outcome in the take's place, if there is an entry.
-    taken: Option<Option<OperationOutcome>>,
+    pub(crate) taken: Option<Option<OperationOutcome>>,
     /// What lies in the slot of the take, and when it was sent.
-    slot: Option<(Payload, Timestamp)>,
+    pub(crate) slot: Option<(Payload, Timestamp)>,
 }
 
 #[derive(Serialize)]
-struct ClaimedEntry<'a> {
+pub(crate) struct ClaimedEntry<'a> {
     task: Hex<'a>,
     token: Hex<'a>,
     generation: u32,
@@ -91,6 +88,11 @@ impl Prepared {
             turns: turns.to_vec(),
         })
     }
+
+    /// True if there will be tasks that somebody may claim.
+    pub(crate) fn makes_ready(&self) -> bool {
+        self.turns.iter().any(|turn| hint(turn).is_some())
+    }
 }
 
 /// Nothing but entries and children, and something of them.
@@ -116,7 +118,7 @@ impl<'a> From<&'a TurnWrite> for ClaimedTurn<'a> {
     }
 }
 
-fn push_entry<'a>(
+pub(crate) fn push_entry<'a>(
     operation: &'static str,
     entries: &mut Parcels<ClaimedEntry<'a>>,
     turn: &'a TurnWrite,
@@ -125,6 +127,24 @@ fn push_entry<'a>(
     let entry = StoredEntry::new(operation, entry, entries.payloads())?;
     let (task, token) = (Hex(turn.claim.task.as_bytes()), Hex(turn.claim.token.as_bytes()));
     entries.push(ClaimedEntry { task, token, generation: turn.generation, entry })
+}
+
+/// Writes turns by one statement, or one take by one text of statements, a transaction of its own; `None` if there is more to write, or a claim does not hold, or
+/// there was nothing to take.
+pub(crate) async fn write_alone(
+    connection: &mut SqliteConnection,
+    prepared: &Prepared,
+) -> Result<Option<Hinted<Vec<TurnCommit>>>, BackendError> {
+    if let [turn] = &prepared.turns[..]
+        && let Some(take) = &turn.take
+    {
+        return take::alone(connection, prepared.operation, turn, take).await;
+    }
+    let is_one = prepared.entries.len() + prepared.children.len() == 1;
+    if !(prepared.is_plain && is_one && insert(connection, prepared).await?) {
+        return Ok(None);
+    }
+    Ok(Some((vec![TurnCommit::Applied { taken: None }; prepared.turns.len()], Vec::new())))
 }
 
 /// Writes turns; answers per turn.
@@ -145,7 +165,7 @@ pub(crate) async fn write(
         insert(connection, prepared).await?;
         dispatch(connection, prepared, &held).await?;
         change_variables(connection, prepared, &held).await?;
-        take(connection, prepared, &held, &mut commits).await?;
+        take::take(connection, prepared, &held, &mut commits).await?;
         // Last, as if they had been written last: what a turn of the batch made below a task that another one abandons
         // is cancelled, too.
         cancel(connection, prepared, &held).await?;
@@ -176,7 +196,7 @@ async fn insert(connection: &mut SqliteConnection, prepared: &Prepared) -> Resul
     Ok(is_all)
 }
 
-async fn append(
+pub(crate) async fn append(
     connection: &mut SqliteConnection,
     operation: &'static str,
     entries: &[Parcel],
@@ -244,65 +264,6 @@ async fn change_variables(
     let new = holding(prepared, held).filter(|(_, held)| !held.is_repeat);
     let changes: Vec<_> = new.map(|(turn, held)| (held.execution, turn.variables.as_slice())).collect();
     variables::change(connection, prepared.operation, &changes).await
-}
-
-#[derive(Serialize)]
-struct Slot<'a> {
-    execution: Hex<'a>,
-    name: &'a str,
-}
-
-/// Takes signals: empties the slots and journals the values, or that the waits' time is over, and answers with that.
-async fn take(
-    connection: &mut SqliteConnection,
-    prepared: &Prepared,
-    held: &[Option<Held>],
-    commits: &mut [TurnCommit],
-) -> Result<(), BackendError> {
-    let mut outcomes = Vec::new();
-    let mut emptied = HashSet::new();
-    for ((turn, held), commit) in prepared.turns.iter().zip(held).zip(commits) {
-        let (Some(held), Some(take)) = (held, &turn.take) else { continue };
-        if let Some(taken) = &held.taken {
-            *commit = TurnCommit::Applied { taken: taken.clone() };
-            continue;
-        }
-        let slot = (held.execution, &take.name);
-        // Of several tasks of the batch that ask for one value the first gets it.
-        let sent = held.slot.as_ref().filter(|_| !emptied.contains(&slot));
-        let is_late = |at: Timestamp| take.until.is_some_and(|until| at > until);
-        let taken = match sent {
-            Some((value, sent_at)) if !is_late(*sent_at) => {
-                emptied.insert(slot);
-                Some(OperationOutcome::Completed(value.clone()))
-            }
-            None if take.until.is_none_or(|until| take.at < until) => None,
-            _ => Some(OperationOutcome::Elapsed),
-        };
-        outcomes.extend(taken.clone().map(|outcome| (turn, taken_entry(take, outcome))));
-        *commit = TurnCommit::Applied { taken };
-    }
-    if outcomes.is_empty() {
-        return Ok(());
-    }
-    let mut entries = Parcels::new(prepared.operation);
-    for (turn, outcome) in &outcomes {
-        push_entry(prepared.operation, &mut entries, turn, outcome)?;
-    }
-    append(connection, prepared.operation, &entries.finish()?).await?;
-    if emptied.is_empty() {
-        return Ok(());
-    }
-    let slots: Vec<_> =
-        emptied.iter().map(|(execution, name)| Slot { execution: Hex(execution.as_bytes()), name }).collect();
-    let slots = to_json(prepared.operation, &slots)?;
-    sqlx::query(EMPTY_SLOTS).bind(slots).execute(connection).await.during(prepared.operation)?;
-    Ok(())
-}
-
-fn taken_entry(take: &Take, outcome: OperationOutcome) -> JournalEntry {
-    let body = EntryBody::Outcome(take.operation.clone(), outcome);
-    JournalEntry { seq: take.seq, turn: take.turn, at: take.at, body }
 }
 
 #[derive(Serialize)]

@@ -58,8 +58,8 @@ impl Stent {
                 if overwrote {
                     tracing::debug!(%execution, signal = %send.name, "the value took the place of another");
                 }
+                program.news.signalled(execution, &send.name);
                 if !program.nudges.has_hints() {
-                    program.news.poke();
                     program.nudges.tasks_ready();
                 }
                 Ok(())

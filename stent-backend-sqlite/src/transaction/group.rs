@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnection;
 use stent_core::backend::Hint;
-use stent_core::error::BackendError;
+use stent_core::error::{BackendError, ErrorKind};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Job, Lasting, Message, begin, begin_with, commit, roll_back};
+use super::{Job, Lasting, Message, Pause, begin, begin_with, commit, roll_back};
 use crate::connection::{Database, Role, close, synchronize};
 use crate::error::{During, ends_connection};
 use crate::options::Synchronous;
@@ -74,6 +74,11 @@ impl Inbox {
                 return Some(job);
             }
         }
+    }
+
+    /// True if nobody waits to write.
+    fn is_empty(&self) -> bool {
+        self.kept.is_none() && self.queue.is_empty()
     }
 
     /// The next job that waits and may go with a transaction that lasts like this.
@@ -151,6 +156,12 @@ impl Group {
 
     /// Writes jobs, together if all of them succeed.
     async fn write(&mut self, mut jobs: Vec<Box<dyn Job>>, inbox: &mut Inbox) {
+        if let [job] = &mut jobs[..]
+            && inbox.is_empty()
+            && let Some(outcome) = self.transact_alone(&mut **job).await
+        {
+            return self.answer(jobs, outcome, true);
+        }
         if jobs.is_empty() {
             return;
         }
@@ -163,6 +174,38 @@ impl Group {
                 }
             }
             outcome => self.answer(jobs, outcome, true),
+        }
+    }
+
+    /// A job as a transaction of its own, if it can be one: the thread of the connection is woken once then, not for each statement.
+    async fn transact_alone(&mut self, job: &mut dyn Job) -> Option<Result<(), Failed>> {
+        const OPERATION: &str = "write";
+        if self.is_relaxed || self.database.check_identity(OPERATION).is_err() {
+            return None;
+        }
+        let mut connection = self.connection.take()?;
+        let deadline = Instant::now() + self.database.busy_timeout();
+        let mut pause = Pause::default();
+        loop {
+            let Some(alone) = job.run_alone(&mut connection) else {
+                self.connection = Some(connection);
+                return None;
+            };
+            match alone.await {
+                Ok(written) => {
+                    self.connection = Some(connection);
+                    self.transactions.fetch_add(u64::from(written), Ordering::Relaxed);
+                    return written.then_some(Ok(()));
+                }
+                // Another process writes: nothing was begun.
+                Err(error) if *error.kind() == ErrorKind::Busy && Instant::now() < deadline => pause.wait().await,
+                Err(error) => {
+                    // Where it failed, and whether it has left a transaction open, is not known.
+                    close(connection).await;
+                    self.seen = None;
+                    return Some(Err(Failed::Job(error)));
+                }
+            }
         }
     }
 

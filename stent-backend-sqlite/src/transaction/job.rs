@@ -6,6 +6,8 @@ use stent_core::backend::Hint;
 use stent_core::error::{BackendError, ErrorKind};
 use tokio::sync::oneshot;
 
+use super::Hinted;
+
 /// Whether what a job writes must outlive a crash of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lasting {
@@ -31,7 +33,17 @@ pub(super) struct Done<T> {
     pub(super) lasting: Lasting,
 }
 
+/// A job as a transaction of its own; `None` if that has not done it.
+pub(super) type Alone<T> =
+    Box<dyn for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Option<Hinted<T>>, BackendError>> + Send>;
+
 pub(super) trait Job: Send {
+    /// Runs it as a transaction of its own, if it can be: true if it was.
+    fn run_alone<'c>(
+        &'c mut self,
+        connection: &'c mut SqliteConnection,
+    ) -> Option<BoxFuture<'c, Result<bool, BackendError>>>;
+
     fn run<'c>(&'c mut self, connection: &'c mut SqliteConnection) -> BoxFuture<'c, Result<(), BackendError>>;
 
     /// Whether its commit must be on the disk before it is answered: as it is believed before it has run, and as is known then.
@@ -44,8 +56,26 @@ pub(super) trait Job: Send {
     fn answer(self: Box<Self>, outcome: Result<(), BackendError>);
 }
 
+/// A job that lasts and has hints, as any job is.
+pub(super) fn hinting<T, F>(
+    job: F,
+) -> impl for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Done<T>, BackendError>> + Send + 'static
+where
+    T: Send + 'static,
+    F: for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Hinted<T>, BackendError>> + Send + 'static,
+{
+    move |connection| {
+        let hinted = job(connection);
+        Box::pin(async move {
+            let (answer, hints) = hinted.await?;
+            Ok(Done { answer, hints, lasting: Lasting::Must })
+        })
+    }
+}
+
 pub(super) struct Queued<T, F> {
     pub(super) job: F,
+    pub(super) alone: Option<Alone<T>>,
     pub(super) kind: Kind,
     pub(super) done: Option<Done<T>>,
     pub(super) reply: oneshot::Sender<Result<T, BackendError>>,
@@ -56,6 +86,18 @@ where
     T: Send,
     F: for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Done<T>, BackendError>> + Send,
 {
+    fn run_alone<'c>(
+        &'c mut self,
+        connection: &'c mut SqliteConnection,
+    ) -> Option<BoxFuture<'c, Result<bool, BackendError>>> {
+        let alone = self.alone.as_ref()?(connection);
+        Some(Box::pin(async move {
+            let hinted = alone.await?;
+            self.done = hinted.map(|(answer, hints)| Done { answer, hints, lasting: Lasting::Must });
+            Ok(self.done.is_some())
+        }))
+    }
+
     fn run<'c>(&'c mut self, connection: &'c mut SqliteConnection) -> BoxFuture<'c, Result<(), BackendError>> {
         let done = (self.job)(connection);
         Box::pin(async move {

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use stent_core::backend::{Hint, WakeUps, Watch};
+use stent_core::name::SignalName;
 use stent_core::outcome::Ended;
 use stent_core::{Backend, Clock, ExecutionId, TaskId};
 use tokio::sync::{Notify, mpsc};
@@ -83,6 +84,11 @@ impl News {
     /// Tells those who wait for an execution how it ended: its end was committed by this process.
     pub(crate) fn execution_ended(&self, execution: ExecutionId, ended: &Ended) {
         self.handle.0.watches().execution_ended(execution, ended);
+    }
+
+    /// Tells those who wait for a signal that there is a value: this process sent it.
+    pub(crate) fn signalled(&self, execution: ExecutionId, name: &SignalName) {
+        self.handle.0.watches().signalled(execution, name);
     }
 
     /// True if there is nothing to look at before a hint or the next poll.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
 
 use stent_core::backend::{Hint, Watch};
+use stent_core::name::SignalName;
 use stent_core::outcome::Ended;
 use stent_core::{ExecutionId, TaskId};
 use tokio::sync::mpsc;
@@ -48,6 +49,7 @@ pub(super) struct Watches {
     watched: BTreeMap<u64, Watched>,
     by_task: HashMap<TaskId, Vec<u64>>,
     by_execution: HashMap<ExecutionId, Vec<u64>>,
+    by_signal: HashMap<(ExecutionId, SignalName), Vec<u64>>,
     new: usize,
     hints: Hints,
     is_polling: bool,
@@ -85,7 +87,8 @@ impl Watches {
         match &watched.watch {
             Watch::Task(task) => self.by_task.entry(*task).or_default().push(id),
             Watch::Execution(execution) => self.by_execution.entry(*execution).or_default().push(id),
-            Watch::Map { .. } | Watch::Signal(..) => {}
+            Watch::Signal(execution, name) => self.by_signal.entry((*execution, name.clone())).or_default().push(id),
+            Watch::Map { .. } => {}
         }
         self.new += usize::from(watched.is_new);
         self.watched.insert(id, watched);
@@ -182,13 +185,20 @@ impl Watches {
         }
     }
 
+    pub(super) fn signalled(&mut self, execution: ExecutionId, name: &SignalName) {
+        for id in self.by_signal.get(&(execution, name.clone())).cloned().unwrap_or_default() {
+            self.fire(id, None);
+        }
+    }
+
     fn take(&mut self, id: u64) -> Option<Watched> {
         let watched = self.watched.remove(&id)?;
         self.new -= usize::from(watched.is_new);
         match &watched.watch {
             Watch::Task(task) => forget(&mut self.by_task, task, id),
             Watch::Execution(execution) => forget(&mut self.by_execution, execution, id),
-            Watch::Map { .. } | Watch::Signal(..) => {}
+            Watch::Signal(execution, name) => forget(&mut self.by_signal, &(*execution, name.clone()), id),
+            Watch::Map { .. } => {}
         }
         Some(watched)
     }

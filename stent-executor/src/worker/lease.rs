@@ -68,6 +68,11 @@ impl Leases {
         self.held().values().any(|lease| lease.is_running && lease.execution == execution)
     }
 
+    /// True if the code of this task runs here.
+    pub(super) fn runs_task(&self, task: TaskId) -> bool {
+        self.held().get(&task).is_some_and(|lease| lease.is_running)
+    }
+
     /// Takes in the answers of a renewal until then.
     pub(super) fn renewed(&self, claims: &[Claim], answers: &[Renewal], until: Timestamp) {
         let mut held = self.held();

@@ -27,6 +27,12 @@ impl StandingClaims {
         workers.push(Arc::downgrade(worker));
     }
 
+    /// True if the code of this task runs in this process: its end is told here.
+    pub(crate) fn runs(&self, task: TaskId) -> bool {
+        let workers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.iter().filter_map(Weak::upgrade).any(|worker| worker.leases.runs_task(task))
+    }
+
     /// The place of a task that is about to be made, at a worker that would claim it at once.
     pub(crate) fn place_for(&self, task: TaskId, new: &NewTask) -> Option<Place> {
         let workers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
