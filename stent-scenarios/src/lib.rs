@@ -6,6 +6,7 @@
 mod bench;
 mod gates;
 mod ledger;
+pub mod probe;
 mod process;
 pub mod serve;
 #[path = "../../stent-backend-postgres/tests/server/mod.rs"]
@@ -15,6 +16,7 @@ mod stage;
 pub use bench::{Bench, soon};
 pub use gates::Gates;
 pub use ledger::Ledger;
+pub use probe::Probe;
 pub use process::Process;
 pub use stage::{Stage, work};
 
