@@ -36,6 +36,19 @@ macro_rules! on_every_backend {
     };
 }
 
+/// Runs tests on every database, which is not in memory: `on_every_database![a_thing_is_so, another_is, …];`, each an `async fn(Bench)`.
+#[macro_export]
+macro_rules! on_every_database {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test] async fn $test() { super::$test($crate::Bench::sqlite()).await; })*
+        }
+        mod postgres {
+            $(#[tokio::test] async fn $test() { super::$test($crate::Bench::postgres()).await; })*
+        }
+    };
+}
+
 /// Runs tests on every backend at worker concurrency 1, 2 and 20: `at_every_concurrency![a_thing_is_so, another_is, …];`, each an
 /// `async fn(Bench, usize)`.
 #[macro_export]
