@@ -16,6 +16,7 @@ pub(crate) fn all() -> Vec<Registration> {
         calls_at_once,
         sleeps_at_once,
         steps_after_one_of_two_calls,
+        steps_after_a_call,
         steps_after_a_call_that_may_elapse,
         maps,
     ]
@@ -80,6 +81,12 @@ pub(crate) async fn steps_after_one_of_two_calls(ctx: Ctx, first: String, second
     };
     try_join!(one, ctx.call(hold(second)))?;
     Ok(())
+}
+
+#[durable]
+pub(crate) async fn steps_after_a_call(ctx: Ctx, gate: String) -> Result<()> {
+    ctx.call(hold(gate)).await?;
+    step(&ctx).await
 }
 
 #[durable]

@@ -3,7 +3,8 @@
 use stent_scenarios::{Bench, on_every_database};
 
 use crate::functions::{
-    calls_at_once, maps, sleeps_at_once, steps, steps_after_a_call_that_may_elapse, steps_after_one_of_two_calls,
+    calls_at_once, maps, sleeps_at_once, steps, steps_after_a_call, steps_after_a_call_that_may_elapse,
+    steps_after_one_of_two_calls,
 };
 use crate::scene::{SECOND, Scene};
 
@@ -58,6 +59,15 @@ async fn an_outcome_that_nothing_follows_is_an_entry_unless_it_is_the_last(bench
     scene.costs("the last call", "tasks update 2", "complete 2").await;
 }
 
+/// C-R5: its outcome is the only one that could be given.
+async fn the_outcome_of_the_only_operation_is_no_entry(bench: Bench) {
+    let mut scene = Scene::open(bench).await;
+    scene.process.stent.dispatch(steps_after_a_call("it".into())).await.unwrap();
+    scene.forget().await;
+    scene.bench.gates.open("it");
+    scene.costs("the call, and a step", "journal insert 1, tasks update 2", "complete 2, write 1").await;
+}
+
 /// C-R9: it has two outcomes to choose from, so that its order is written though nothing else is outstanding.
 async fn a_call_that_may_elapse_is_an_entry_more(bench: Bench) {
     let mut scene = Scene::open(bench).await;
@@ -81,6 +91,7 @@ on_every_database![
     steps_of_many_share_a_write,
     an_outcome_given_while_others_are_outstanding_is_an_entry,
     an_outcome_that_nothing_follows_is_an_entry_unless_it_is_the_last,
+    the_outcome_of_the_only_operation_is_no_entry,
     a_call_that_may_elapse_is_an_entry_more,
     a_map_is_a_row_an_item_and_an_entry_a_chunk,
 ];
