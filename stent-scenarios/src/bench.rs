@@ -18,7 +18,7 @@ use stent_testkit::memory::{MemoryBackend, MemoryStore};
 use tempfile::TempDir;
 
 use crate::server::Schema;
-use crate::{Gates, Ledger};
+use crate::{Gates, Ledger, Probe};
 
 /// Real time that is long enough for anything that happens at all.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -107,6 +107,15 @@ impl Bench {
         match &self.store {
             Store::Memory(_) | Store::Postgres(_) => None,
             Store::Sqlite(directory) => Some(directory.path().join("stent.db")),
+        }
+    }
+
+    /// A look from the side at its database; what is in memory has none.
+    pub async fn probe(&self) -> Probe {
+        match &self.store {
+            Store::Memory(_) => panic!("a store in memory can be seen from no side"),
+            Store::Sqlite(directory) => Probe::sqlite(&directory.path().join("stent.db")).await,
+            Store::Postgres(schema) => Probe::postgres(&schema.url, &schema.name).await,
         }
     }
 

@@ -6,6 +6,7 @@
 mod bench;
 mod gates;
 mod ledger;
+pub mod probe;
 mod process;
 pub mod serve;
 #[path = "../../stent-backend-postgres/tests/server/mod.rs"]
@@ -15,6 +16,7 @@ mod stage;
 pub use bench::{Bench, soon};
 pub use gates::Gates;
 pub use ledger::Ledger;
+pub use probe::Probe;
 pub use process::Process;
 pub use stage::{Stage, work};
 
@@ -25,6 +27,19 @@ macro_rules! on_every_backend {
         mod memory {
             $(#[tokio::test] async fn $test() { super::$test($crate::Bench::memory()).await; })*
         }
+        mod sqlite {
+            $(#[tokio::test] async fn $test() { super::$test($crate::Bench::sqlite()).await; })*
+        }
+        mod postgres {
+            $(#[tokio::test] async fn $test() { super::$test($crate::Bench::postgres()).await; })*
+        }
+    };
+}
+
+/// Runs tests on every database, which is not in memory: `on_every_database![a_thing_is_so, another_is, …];`, each an `async fn(Bench)`.
+#[macro_export]
+macro_rules! on_every_database {
+    ($($test:ident),* $(,)?) => {
         mod sqlite {
             $(#[tokio::test] async fn $test() { super::$test($crate::Bench::sqlite()).await; })*
         }

@@ -15,6 +15,9 @@ use stent_executor::{Registration, Stent};
 pub use functions::{listen, work};
 pub use place::Place;
 
+/// Bytes of a payload: the results of a map of 300,000 items fit into one.
+const PAYLOAD: usize = 8 << 20;
+
 /// What such a program is told.
 #[derive(Debug, Clone)]
 pub struct Orders {
@@ -26,13 +29,15 @@ pub struct Orders {
     pub grace: String,
     /// How often it looks for what no hint told of; `None`: as usual.
     pub poll: Option<String>,
+    /// How much it does at once; `None`: as usual.
+    pub concurrency: Option<usize>,
 }
 
 /// All that such a program can do.
 #[must_use]
 pub fn all() -> Vec<Registration> {
-    use functions::{chain, halves, limited, link, long, nothing, whole};
-    functions![work, listen, nothing, limited, chain, link, long, whole, halves]
+    use functions::{chain, halves, item, items, limited, link, long, nothing, whole};
+    functions![work, listen, nothing, item, items, limited, chain, link, long, whole, halves]
 }
 
 /// Works until it is told to shut down, and prints the states of its worker as they come. What it tells of itself is in its place's `log`.
@@ -40,13 +45,17 @@ pub fn all() -> Vec<Registration> {
 /// # Errors
 /// That the store cannot be opened or a setting breaks its rule.
 pub async fn serve(orders: Orders) -> Result<ExitCode> {
-    let Orders { place, lease, grace, poll } = orders;
+    let Orders { place, lease, grace, poll, concurrency } = orders;
     log::Log::write_to(&place);
-    let stent = Stent::with_backend(place.backend().await?).functions(all()).resource(place);
+    let stent = Stent::with_backend(place.backend().await?).functions(all()).resource(place).payload_limit(PAYLOAD);
     let stent = stent.build().await?;
     let worker = stent.worker().lease(lease.as_str()).drain_grace(grace.as_str());
     let worker = match &poll {
         Some(poll) => worker.poll(poll.as_str()),
+        None => worker,
+    };
+    let worker = match concurrency {
+        Some(concurrency) => worker.concurrency(concurrency),
         None => worker,
     };
     let worker = Arc::new(worker.start().await?);

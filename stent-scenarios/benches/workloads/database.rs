@@ -1,7 +1,5 @@
 //! The databases that are measured: a new store of each, where it is, and a look at it from the side.
 
-pub(crate) mod probe;
-
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,10 +11,12 @@ use stent_core::Backend;
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
-pub(crate) use probe::Probe;
+pub(crate) use stent_scenarios::probe::{self, Probe};
 
 /// Where a PostgreSQL server is named, as for tests.
 const URL: &str = "STENT_TEST_POSTGRES_URL";
+/// What Stent calls its schema.
+pub(crate) const SCHEMA: &str = "stent";
 /// What has to be on, so that a commit of PostgreSQL is one.
 const DURABLE: [&str; 3] = ["fsync", "synchronous_commit", "full_page_writes"];
 
@@ -113,7 +113,10 @@ impl Place {
 
     /// A connection beside it.
     pub(crate) async fn probe(&self) -> Probe {
-        Probe::open(self).await
+        match self {
+            Self::Sqlite(file) => Probe::sqlite(file).await,
+            Self::Postgres(url) => Probe::postgres(url, SCHEMA).await,
+        }
     }
 }
 

@@ -34,6 +34,19 @@ pub async fn nothing(number: u64) -> Result<u64> {
     Ok(number)
 }
 
+/// An item of a map; what it gives tells which it was.
+#[durable]
+pub async fn item(ctx: Ctx, index: u64) -> Result<u64> {
+    ctx.resource::<Place>()?.note(&format!("item {index} {}", std::process::id()));
+    Ok(index * 7 + 1)
+}
+
+/// A map over so many of them, in chunks of so many.
+#[durable]
+pub async fn items(ctx: Ctx, count: u64, chunk: u32) -> Result<Vec<u64>> {
+    ctx.map((0..count).map(item)).chunk(chunk).await
+}
+
 /// A moment's work of which at most three are done at once.
 #[durable(max_concurrent = 3)]
 pub async fn limited(ctx: Ctx, number: u32) -> Result<u32> {

@@ -1,6 +1,6 @@
-//! Real processes on one PostgreSQL database: limits, lost connections, stopped processes, and what they ask of the server.
+//! Real processes on one database: limits, lost connections, stopped and killed processes, and what they ask of the server.
 //!
-//! `STENT_LONG=1` makes the crowds as large and the storms as long as the contracts tell.
+//! `STENT_LONG=1` makes the crowds and maps as large and the storms as long as the contracts tell.
 
 // So that the lints see that all of it is tests.
 #[cfg(test)]
@@ -9,6 +9,9 @@ mod cluster;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod idle;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod killed_map;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod latency;

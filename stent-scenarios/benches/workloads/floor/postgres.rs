@@ -7,7 +7,7 @@ use stent_core::retry::RetryPolicy;
 use tokio_postgres::{Client, Statement};
 use uuid::Uuid;
 
-use crate::database::probe;
+use crate::database::{SCHEMA, probe};
 
 /// Tasks of one insert, and of one claim and completion.
 const INSERTED: u32 = 500;
@@ -49,7 +49,7 @@ impl PostgresFloor {
     pub(super) async fn open(url: &str) -> Self {
         let mut clients = Vec::new();
         for _ in 0..COMMITTING {
-            let client = probe::postgres(url).await;
+            let client = probe::postgres(url, SCHEMA).await;
             client.batch_execute("SET plan_cache_mode = force_generic_plan").await.unwrap();
             clients.push(Prepared {
                 insert: client.prepare(INSERT).await.unwrap(),

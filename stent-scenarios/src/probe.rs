@@ -1,5 +1,6 @@
 //! A look at a store from the side, by statements that cost it next to nothing.
 
+use std::path::Path;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -7,14 +8,15 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _, SqliteConnection};
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
-use super::Place;
-
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_millis(10);
 
 /// A connection beside those of Stent.
-pub(crate) enum Probe {
+#[derive(Debug)]
+pub enum Probe {
+    /// A file's.
     Sqlite(SqliteConnection),
+    /// A schema's.
     Postgres(Client),
 }
 
@@ -25,20 +27,23 @@ const BUSY_POSTGRES: &str = "SELECT (EXISTS (SELECT FROM tasks WHERE state = 'pe
     OR EXISTS (SELECT FROM tasks WHERE state = 'running'))::integer";
 
 impl Probe {
-    pub(super) async fn open(place: &Place) -> Self {
-        match place {
-            Place::Sqlite(file) => Self::Sqlite(sqlite(file).await),
-            Place::Postgres(url) => Self::Postgres(postgres(url).await),
-        }
+    /// One of a SQLite file.
+    pub async fn sqlite(file: &Path) -> Self {
+        Self::Sqlite(sqlite(file).await)
+    }
+
+    /// One of a schema.
+    pub async fn postgres(url: &str, schema: &str) -> Self {
+        Self::Postgres(postgres(url, schema).await)
     }
 
     /// The number that a statement of both databases answers with.
-    pub(crate) async fn number(&mut self, sql: &str) -> i64 {
+    pub async fn number(&mut self, sql: &str) -> i64 {
         self.number_of(sql, sql).await
     }
 
     /// The number that the database's statement answers with.
-    pub(crate) async fn number_of(&mut self, on_sqlite: &str, on_postgres: &str) -> i64 {
+    pub async fn number_of(&mut self, on_sqlite: &str, on_postgres: &str) -> i64 {
         match self {
             Self::Sqlite(connection) => {
                 let row = sqlx::query(AssertSqlSafe(on_sqlite)).fetch_one(connection).await.unwrap();
@@ -57,7 +62,7 @@ impl Probe {
     }
 
     /// The texts that the database's statement answers with, a row each.
-    pub(crate) async fn texts_of(&mut self, on_sqlite: &str, on_postgres: &str) -> Vec<String> {
+    pub async fn texts_of(&mut self, on_sqlite: &str, on_postgres: &str) -> Vec<String> {
         match self {
             Self::Sqlite(connection) => {
                 let rows = sqlx::query(AssertSqlSafe(on_sqlite)).fetch_all(connection).await.unwrap();
@@ -75,7 +80,7 @@ impl Probe {
     }
 
     /// Runs the database's statement.
-    pub(crate) async fn run(&mut self, on_sqlite: &str, on_postgres: &str) {
+    pub async fn run(&mut self, on_sqlite: &str, on_postgres: &str) {
         match self {
             Self::Sqlite(connection) => {
                 sqlx::query(AssertSqlSafe(on_sqlite)).execute(connection).await.unwrap();
@@ -85,7 +90,7 @@ impl Probe {
     }
 
     /// Transactions of this database so far, if somebody counts them.
-    pub(crate) async fn transactions(&mut self) -> Option<i64> {
+    pub async fn transactions(&mut self) -> Option<i64> {
         let sql = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()";
         match self {
             Self::Sqlite(_) => None,
@@ -94,20 +99,20 @@ impl Probe {
     }
 
     /// Waits until nothing is to do: no task pending or running.
-    pub(crate) async fn idle(&mut self) {
+    pub async fn idle(&mut self) {
         while self.number_of(BUSY_SQLITE, BUSY_POSTGRES).await != 0 {
             tokio::time::sleep(INTERVAL).await;
         }
     }
 
     /// How many executions have completed. Reads each of them.
-    pub(crate) async fn completed(&mut self) -> i64 {
+    pub async fn completed(&mut self) -> i64 {
         self.number("SELECT count(*) FROM tasks WHERE parent IS NULL AND state = 'completed'").await
     }
 }
 
 /// A connection with Stent's settings.
-pub(crate) async fn sqlite(file: &std::path::Path) -> SqliteConnection {
+pub async fn sqlite(file: &Path) -> SqliteConnection {
     let options = SqliteConnectOptions::new()
         .filename(file)
         .journal_mode(SqliteJournalMode::Wal)
@@ -117,9 +122,9 @@ pub(crate) async fn sqlite(file: &std::path::Path) -> SqliteConnection {
 }
 
 /// A connection with Stent's settings: the planner believes new tables to be small, and would read them whole.
-pub(crate) async fn postgres(url: &str) -> Client {
+pub async fn postgres(url: &str, schema: &str) -> Client {
     let mut config = Config::from_str(url).unwrap();
-    config.options("-c search_path=stent -c enable_seqscan=off -c enable_bitmapscan=off -c jit=off");
+    config.options(format!("-c search_path={schema} -c enable_seqscan=off -c enable_bitmapscan=off -c jit=off"));
     let (client, connection) = config.connect(NoTls).await.unwrap();
     tokio::spawn(connection);
     client
