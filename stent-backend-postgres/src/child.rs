@@ -92,7 +92,7 @@ impl<'a> Children<'a> {
         self.due.push(At(task.due));
         self.born.push(child.born.as_ref().map(|result| result.as_bytes()));
         self.first.push(task, child.born.as_ref());
-        self.bytes += task.input.len() + child.born.as_ref().map_or(0, |result| result.len());
+        self.bytes += bytes(child);
     }
 
     /// Makes those that are not there, where the claims hold.
@@ -129,6 +129,11 @@ impl<'a> Children<'a> {
         ];
         session.execute(CHILDREN, values).await.map(drop)
     }
+}
+
+/// The size of its payloads.
+pub(crate) fn bytes(child: &NewChild) -> usize {
+    child.task.input.len() + child.born.as_ref().map_or(0, |result| result.len())
 }
 
 /// Policies and their stored form, which is made once for those that share one, as a map's items do.

@@ -265,11 +265,11 @@ impl Asked {
     async fn take(
         &self,
         session: &Session<'_>,
-        tasks: &Vec<Uuid>,
+        tasks: Option<&Vec<Uuid>>,
         take_places: &Vec<Uuid>,
     ) -> Result<Vec<Row>, BackendError> {
         let values: Values<'_> =
-            &[tasks, self.token.as_uuid(), &self.worker, &At(self.now), &self.lease_until, take_places];
+            &[&tasks, self.token.as_uuid(), &self.worker, &At(self.now), &self.lease_until, take_places];
         session.query(include_str!("../sql/claim/take.sql"), values).await
     }
 }

@@ -38,6 +38,9 @@ const COMPLETE: &str = "complete";
 /// Ends or suspensions in one transaction: with more, others wait longer than is saved.
 pub(crate) const TOGETHER: usize = 1_000;
 
+/// Ends of which each is asked whether it wakes its parent: of many, those alone that do.
+const FEW: usize = 16;
+
 #[async_trait]
 impl Completion for PostgresBackend {
     async fn complete(&self, now: Timestamp, ends: &[TaskEnd]) -> Result<Vec<Commit>, BackendError> {
@@ -59,6 +62,31 @@ impl Completion for PostgresBackend {
 
 impl PostgresBackend {
     async fn complete_parcel(&self, now: Timestamp, ends: Arc<[TaskEnd]>) -> Result<Vec<Commit>, BackendError> {
+        if ends.len() > FEW || !ends.iter().all(is_plain) {
+            return self.complete_together(now, ends).await;
+        }
+        let all = Arc::clone(&ends);
+        let done = self.write_at_once_hinting(COMPLETE, move |session| {
+            let ends = Arc::clone(&all);
+            Box::pin(async move { at_once(session, now, &ends).await })
+        });
+        let done = done.await?;
+        let (mut commits, mut left) = (vec![Commit::Applied; ends.len()], Vec::new());
+        left.extend((0..).zip(ends.iter()).filter(|(_, end)| !done.contains(&end.claim.task)));
+        if left.is_empty() {
+            return Ok(commits);
+        }
+        let (places, ends): (Vec<usize>, Vec<&TaskEnd>) = left.into_iter().unzip();
+        let answers = self.complete_together(now, ends.into_iter().cloned().collect()).await?;
+        for (place, answer) in places.into_iter().zip(answers) {
+            if let Some(commit) = commits.get_mut(place) {
+                *commit = answer;
+            }
+        }
+        Ok(commits)
+    }
+
+    async fn complete_together(&self, now: Timestamp, ends: Arc<[TaskEnd]>) -> Result<Vec<Commit>, BackendError> {
         let all = Arc::clone(&ends);
         let answers = self.write_hinting(COMPLETE, move |session| {
             let ends = Arc::clone(&all);
@@ -111,6 +139,28 @@ pub(crate) struct Applied<'a> {
     pub(crate) is_limited: bool,
 }
 
+/// Completes what holds its claim, leaves nothing open and shares no result, with the commit in one round trip; answers with which that were.
+async fn at_once(
+    session: &Session<'_>,
+    now: Timestamp,
+    ends: &[TaskEnd],
+) -> Result<Hinted<HashSet<TaskId>>, BackendError> {
+    let ends: Vec<_> = ends.iter().collect();
+    let (tasks, tokens) = claims(ends.iter().map(|end| &end.claim));
+    let (parents, own): (Values<'_>, Values<'_>) = (&[&tasks], &[&tasks, &tokens]);
+    let (given, at) = (Given::new(session, &ends)?, At(now));
+    let woken: Values<'_> = &[&tasks, &at];
+    let (_, _, rows, _) = tokio::try_join!(
+        biased;
+        session.execute(include_str!("../sql/complete/parents.sql"), parents),
+        session.execute(include_str!("../sql/complete/own.sql"), own),
+        given.apply(session, now, Which::Plain),
+        session.execute(effects::WAKE, woken),
+    )?;
+    let applied = read(session, &ends, &rows)?;
+    Ok((applied.iter().map(|applied| applied.end.claim.task).collect(), hints(&applied)))
+}
+
 /// Ends in one transaction, but for those that want one of their own.
 async fn together(
     session: &Session<'_>,
@@ -131,7 +181,7 @@ async fn together(
             biased;
             session.execute(include_str!("../sql/complete/parents.sql"), parents),
             session.execute(include_str!("../sql/complete/own.sql"), own),
-            given.apply(session, now, false),
+            given.apply(session, now, Which::Closed),
         )?;
         applied = read(session, &tried, &rows)?;
     }
@@ -161,7 +211,7 @@ async fn alone(session: &Session<'_>, now: Timestamp, end: &TaskEnd) -> Result<H
         // Before the task itself, which is above.
         tree::lock(session, &below),
         session.execute(include_str!("../sql/complete/own.sql"), own),
-        given.apply(session, now, true),
+        given.apply(session, now, Which::All),
     )?;
     let applied = read(session, &ends, &rows)?;
     if applied.is_empty() {
@@ -171,6 +221,16 @@ async fn alone(session: &Session<'_>, now: Timestamp, end: &TaskEnd) -> Result<H
     }
     effects::complete(session, now, &applied).await?;
     Ok((Commit::Applied, hints(&applied)))
+}
+
+/// Which ends are applied.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// Those that leave nothing open and share no result.
+    Plain,
+    /// Those that leave nothing open.
+    Closed,
+    All,
 }
 
 /// Ends of one kind, an array a column.
@@ -247,14 +307,14 @@ impl<'a> Given<'a> {
         Ok(given)
     }
 
-    /// Gives up the claims that hold; those that would leave children open only if `with_open`.
-    async fn apply(&self, session: &Session<'_>, now: Timestamp, with_open: bool) -> Result<Vec<Row>, BackendError> {
-        let now = At(now);
+    /// Gives up the claims that hold, of those that are meant.
+    async fn apply(&self, session: &Session<'_>, now: Timestamp, which: Which) -> Result<Vec<Row>, BackendError> {
+        let (now, with_open, with_shared) = (At(now), which == Which::All, which != Which::Plain);
         let outputs = &self.completed.columns;
         let (failures, resumes) = &self.failed.columns;
         let (times, reasons, anew) = &self.retried.columns;
         let (until, why) = &self.released.columns;
-        let completed: Values<'_> = &[outputs, &now, &with_open];
+        let completed: Values<'_> = &[outputs, &now, &with_open, &with_shared];
         let failed: Values<'_> = &[failures, resumes, &now, &with_open];
         let retried: Values<'_> = &[times, reasons, anew, &now, &with_open];
         let released: Values<'_> = &[until, why, &now];
@@ -335,6 +395,11 @@ fn is_repeat(state: TaskState, end: &End) -> bool {
 /// Whether it opens again what is below.
 fn reopens(end: &End) -> bool {
     matches!(end, End::Retry { resume: Resume::At(_), .. })
+}
+
+/// Nothing but a result.
+fn is_plain(end: &TaskEnd) -> bool {
+    matches!(&end.end, End::Completed { variables, notes, .. } if variables.is_empty() && notes.is_empty())
 }
 
 /// Whether the task has ended with this.

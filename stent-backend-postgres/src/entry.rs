@@ -88,6 +88,15 @@ pub(crate) fn pack<'a>(
     Ok(parcels)
 }
 
+/// The size of its payload.
+pub(crate) fn bytes(entry: &JournalEntry) -> usize {
+    match &entry.body {
+        EntryBody::Outcome(_, OperationOutcome::Completed(value)) => value.len(),
+        EntryBody::Chunk { state: Some(state), .. } => state.len(),
+        _ => 0,
+    }
+}
+
 impl<'a> Entries<'a> {
     fn push(
         &mut self,

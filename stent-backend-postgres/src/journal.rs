@@ -52,7 +52,16 @@ impl Journal for PostgresBackend {
         if turns.is_empty() {
             return Ok(Vec::new());
         }
+        let is_at_once = turn::are_at_once(turns);
         let turns: Arc<[TurnWrite]> = turns.into();
+        if is_at_once {
+            return self
+                .write_at_once_hinting(WRITE, move |session| {
+                    let turns = Arc::clone(&turns);
+                    Box::pin(async move { turn::write_at_once(session, now, &turns).await })
+                })
+                .await;
+        }
         self.write_hinting(WRITE, move |session| {
             let turns = Arc::clone(&turns);
             Box::pin(async move { turn::write(session, now, &turns).await })

@@ -1,5 +1,7 @@
 //! Signals: values for executions.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use stent_core::backend::{Hint, Signals};
 use stent_core::commit::Sent;
@@ -25,18 +27,54 @@ pub(crate) const RECEIVER: &str = include_str!("../sql/signal/receiver.sql");
 pub(crate) const STORE: &str = include_str!("../sql/signal/store.sql");
 pub(crate) const RECORD: &str = include_str!("../sql/signal/record.sql");
 pub(crate) const WAITING: &str = include_str!("../sql/signal/waiting.sql");
+pub(crate) const DELIVER: &str = include_str!("../sql/signal/deliver.sql");
+pub(crate) const WAKE_ALL: &str = include_str!("../sql/signal/wake_all.sql");
 pub(crate) const WAKE: &str = include_str!("../sql/signal/wake.sql");
 
 #[async_trait]
 impl Signals for PostgresBackend {
     async fn send(&self, now: Timestamp, send: &SignalSend) -> Result<Sent, BackendError> {
-        let send = send.clone();
+        let send = Arc::new(send.clone());
+        let signal = Arc::clone(&send);
+        let stored = self.write_at_once_hinting(SEND, move |session| {
+            let signal = Arc::clone(&signal);
+            Box::pin(async move { deliver_at_once(session, now, &signal).await })
+        });
+        if let Some(sent) = stored.await? {
+            return Ok(sent);
+        }
         self.write_hinting(SEND, move |session| {
-            let signal = send.clone();
+            let signal = Arc::clone(&send);
             Box::pin(async move { deliver(session, now, &signal).await })
         })
         .await
     }
+}
+
+/// Delivers a value, with the commit in one round trip; `None` if nobody gets it, or the send is a repeat.
+async fn deliver_at_once(
+    session: &Session<'_>,
+    now: Timestamp,
+    signal: &SignalSend,
+) -> Result<Hinted<Option<Sent>>, BackendError> {
+    let (id, execution, name) = (signal.id.as_uuid(), signal.execution.as_uuid(), signal.name.as_str());
+    let (value, at) = (signal.value.as_bytes(), At(now));
+    let slot: Values<'_> = &[execution, &name];
+    let delivered: Values<'_> = &[execution, &name, id, &value, &at];
+    let woken: Values<'_> = &[execution, &name, id, &at];
+    let (_, _, row, _, woken) = tokio::try_join!(
+        biased;
+        session.execute(SLOT, slot),
+        session.execute(LOCK, slot),
+        session.query_opt(DELIVER, delivered),
+        session.query(WAITING, slot),
+        session.execute(WAKE_ALL, woken),
+    )?;
+    let Some(row) = row else { return Ok((None, Vec::new())) };
+    let overwrote = Columns::new(SEND, "signal_sends", "id", &row).flag("overwrote")?;
+    let mut hints = vec![Hint::Signalled(signal.execution)];
+    hints.extend((woken > 0).then_some(Hint::TasksReady));
+    Ok((Some(Sent::Stored { overwrote }), hints))
 }
 
 /// Who is to get a value.

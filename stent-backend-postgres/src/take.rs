@@ -12,11 +12,14 @@ use crate::turn::{Slots, takes};
 
 pub(crate) const TAKE: &str = include_str!("../sql/journal/take.sql");
 
-/// Takes signals: empties the slots and journals the values, or that the waits' time is over, and answers with that.
-pub(crate) async fn take(session: &Session<'_>, turns: &[TurnWrite], commits: &mut [TurnCommit]) -> Result<(), BackendError> {
+/// Takes signals: empties the slots and journals the values, or that the waits' time is over; answers with that, a take each.
+pub(crate) async fn outcomes(
+    session: &Session<'_>,
+    turns: &[TurnWrite],
+) -> Result<Vec<Option<OperationOutcome>>, BackendError> {
     let taken: Vec<_> = takes(turns).collect();
     if taken.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let Slots { tasks, tokens, names } = Slots::taken(turns);
     let generations: Vec<_> = taken.iter().map(|(turn, _)| int(turn.generation)).collect();
@@ -45,7 +48,6 @@ pub(crate) async fn take(session: &Session<'_>, turns: &[TurnWrite], commits: &m
         &entry::elapsed(session.operation())?,
     ];
     let rows = session.query(TAKE, values).await?;
-    let mut asking = turns.iter().zip(commits).filter(|(turn, _)| turn.take.is_some()).map(|(_, commit)| commit);
     let mut outcomes = vec![None; taken.len()];
     for row in &rows {
         let columns = Columns::new(session.operation(), "journal", "key", row);
@@ -54,15 +56,15 @@ pub(crate) async fn take(session: &Session<'_>, turns: &[TurnWrite], commits: &m
             *outcome = Some(entry::outcome(&columns, "body", "payload")?);
         }
     }
-    for (outcome, commit) in outcomes.into_iter().zip(&mut asking) {
-        give(outcome, commit);
-    }
-    Ok(())
+    Ok(outcomes)
 }
 
-/// A turn whose claim is lost has taken nothing.
-fn give(outcome: Option<OperationOutcome>, commit: &mut TurnCommit) {
-    if let TurnCommit::Applied { taken } = commit {
-        *taken = outcome;
+/// Answers turns with what they took; one whose claim is lost has taken nothing.
+pub(crate) fn give(turns: &[TurnWrite], outcomes: Vec<Option<OperationOutcome>>, commits: &mut [TurnCommit]) {
+    let asking = turns.iter().zip(commits).filter(|(turn, _)| turn.take.is_some());
+    for ((_, commit), outcome) in asking.zip(outcomes) {
+        if let TurnCommit::Applied { taken } = commit {
+            *taken = outcome;
+        }
     }
 }

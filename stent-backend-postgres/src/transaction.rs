@@ -96,6 +96,16 @@ impl PostgresBackend {
         }
     }
 
+    /// Like [`write_at_once`](Self::write_at_once), with hints that are given once the job is committed.
+    pub(crate) async fn write_at_once_hinting<T, F>(&self, operation: &'static str, job: F) -> Result<T, BackendError>
+    where
+        T: Send + 'static,
+        F: for<'s> Fn(&'s Session<'_>) -> BoxFuture<'s, Result<Hinted<T>, BackendError>> + Send + Sync,
+    {
+        let hinted = self.write_at_once(operation, job).await?;
+        Ok(self.told(hinted))
+    }
+
     /// Like [`write`](Self::write), of a job whose first poll begins all its statements: they go out with the commit, in one round trip. What the job concludes
     /// from their answers changes nothing any more.
     pub(crate) async fn write_at_once<T, F>(&self, operation: &'static str, job: F) -> Result<T, BackendError>

@@ -13,6 +13,7 @@ use stent_core::task::NewChild;
 use stent_core::time::Timestamp;
 use uuid::Uuid;
 
+use crate::batch::PARCEL;
 use crate::child::{self, Children};
 use crate::complete::claims;
 use crate::connection::{Session, Values};
@@ -32,11 +33,48 @@ pub(crate) const ABANDONED: &str = include_str!("../sql/journal/abandoned.sql");
 /// cannot be renewed. It is begun again some times, and then answered `Busy`.
 const PATIENCE: &str = "100ms";
 
+/// More children are more than one statement.
+const ROWS: usize = 1_000;
+
 /// What is known of a turn whose claim holds.
 struct Held {
     execution: ExecutionId,
     /// Its first entry was not there before.
     is_new: bool,
+}
+
+/// True if one poll begins all that these turns have to write: nothing of it hangs on what was written before.
+pub(crate) fn are_at_once(turns: &[TurnWrite]) -> bool {
+    let is_plain = |turn: &TurnWrite| {
+        turn.dispatches.is_empty() && turn.cancels.is_empty() && turn.variables.is_empty()
+    };
+    let children = || turns.iter().flat_map(|turn| &turn.children);
+    let entries = || turns.iter().flat_map(|turn| &turn.entries);
+    turns.iter().all(is_plain)
+        && children().count() < ROWS
+        && children().map(child::bytes).sum::<usize>() < PARCEL
+        && entries().map(entry::bytes).sum::<usize>() < PARCEL
+}
+
+/// Writes turns that are [at once](are_at_once); answers per turn.
+pub(crate) async fn write_at_once(
+    session: &Session<'_>,
+    now: Timestamp,
+    turns: &[TurnWrite],
+) -> Result<Hinted<Vec<TurnCommit>>, BackendError> {
+    let (held, outcomes) =
+        tokio::try_join!(biased; write_together(session, now, turns), take::outcomes(session, turns))?;
+    let mut commits = commits(&held);
+    take::give(turns, outcomes, &mut commits);
+    Ok((commits, turns.iter().filter_map(hint).collect()))
+}
+
+fn commits(held: &[Option<Held>]) -> Vec<TurnCommit> {
+    let commit = |held: &Option<Held>| match held {
+        Some(_) => TurnCommit::Applied { taken: None },
+        None => TurnCommit::ClaimLost,
+    };
+    held.iter().map(commit).collect()
 }
 
 /// Writes turns; answers per turn.
@@ -46,11 +84,8 @@ pub(crate) async fn write(
     turns: &[TurnWrite],
 ) -> Result<Hinted<Vec<TurnCommit>>, BackendError> {
     let held = write_together(session, now, turns).await?;
-    let mut commits: Vec<_> = held
-        .iter()
-        .map(|held| if held.is_some() { TurnCommit::Applied { taken: None } } else { TurnCommit::ClaimLost })
-        .collect();
-    take::take(session, turns, &mut commits).await?;
+    let mut commits = commits(&held);
+    take::give(turns, take::outcomes(session, turns).await?, &mut commits);
     // After all that turns of the batch made: what one made below a task that another one abandons is cancelled, too.
     cancel(session, now, turns, &held).await?;
     dispatch(session, now, turns, &held).await?;

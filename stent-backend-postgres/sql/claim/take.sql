@@ -1,4 +1,4 @@
--- $1: tasks, which are locked; $2: token; $3: worker; $4: now; $5: when the lease runs out; $6: those that take places.
+-- $1: tasks, which are locked, or NULL: those that a statement before has locked; $2: token; $3: worker; $4: now; $5: when the lease runs out; $6: those that take places.
 WITH own AS MATERIALIZED (
     SELECT seen.*,
            -- A replay is no attempt, but for the first one with fresh attempts.
@@ -16,8 +16,8 @@ WITH own AS MATERIALIZED (
                               OFFSET 0) THEN 0
                ELSE seen.deliveries + 1
            END AS redelivered
-    FROM unnest($1::uuid[]) AS given (id)
-    -- OFFSET 0, here and above: each is looked up, whatever the planner thinks of how many there are.
+    FROM unnest(coalesce($1::uuid[], nullif(current_setting('stent.locked', TRUE), '')::uuid[])) AS given (id)
+    -- Empty is what is left of a setting after its transaction. OFFSET 0, here and above: each is looked up, whatever the planner thinks of how many there are.
     CROSS JOIN LATERAL (
         SELECT t.id, t.state, t.token, t.claimed_at, t.attempt, t.deliveries, t.generation,
                NOT EXISTS (SELECT 1 FROM journal AS j WHERE j.task = t.id AND j.generation = t.generation OFFSET 0)
@@ -43,7 +43,7 @@ SET state = 'running',
 FROM own
 WHERE t.id = own.id
     -- The array has them looked up one by one, whatever the planner thinks of how many there are.
-    AND t.id = ANY ($1)
+    AND t.id = ANY (coalesce($1, nullif(current_setting('stent.locked', TRUE), '')::uuid[]))
 RETURNING t.id, t.execution, t.parent, t.depth, t.function, t.version, t.input, t.fingerprint, t.queue, t.priority, t.due, t.retry,
           t.memo_key, t.memo_mode, t.memo_ttl, t.attempt, t.deliveries, t.generation, t.journal_from, t.started_at, t.failure, t.trace,
           own.is_fresh, own.counts;

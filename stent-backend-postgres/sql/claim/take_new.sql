@@ -70,5 +70,10 @@ taken AS (
 )
 SELECT looked.seen, looked.locked, taken.*
 -- Of one row: joined by id with what was taken, each of them would be compared with each.
-FROM (SELECT (SELECT count(*) FROM candidate) AS seen, (SELECT array_agg(own.id) FROM own WHERE NOT own.is_new) AS locked) AS looked
+FROM (
+    SELECT (SELECT count(*) FROM candidate) AS seen,
+           -- For the statement that takes them, which goes out with this one.
+           set_config('stent.locked', coalesce((SELECT array_agg(own.id) FROM own WHERE NOT own.is_new)::text, '{}'), TRUE)::uuid[] AS locked
+    OFFSET 0
+) AS looked
 LEFT JOIN taken ON TRUE;

@@ -1,4 +1,4 @@
--- $1: children that have ended, and whose suspended parents are locked; $2: now.
+-- $1: children, whose suspended parents are locked; $2: now. Those of them that this transaction has ended wake their parents.
 -- A call's end wakes its parent; a map's item does if the range that is waited for is over. Of two items that end at the same time the later one to get the
 -- parent's lock finds the other ended.
 UPDATE tasks
@@ -9,7 +9,7 @@ WHERE id = ANY (ARRAY(
     CROSS JOIN LATERAL (
         SELECT t.parent, t.made_generation, t.made_kind, t.made_turn, t.made_number, t.map_index, t.function, t.state
         FROM tasks AS t
-        WHERE t.id = ended.task
+        WHERE t.id = ended.task AND t.xmin = pg_current_xact_id()::xid AND t.ended_at IS NOT NULL
         OFFSET 0) AS c
     CROSS JOIN LATERAL (SELECT t.id, t.generation, t.state FROM tasks AS t WHERE t.id = c.parent OFFSET 0) AS p
     WHERE p.state = 'suspended'

@@ -77,7 +77,7 @@ impl Asked {
                 let (take_places, functions): (Vec<_>, Vec<_>) = limited.unzip();
                 used.extend(functions.into_iter().map(|limited| limited.function.as_str().to_owned()));
                 let tasks = taken.iter().map(|taken| taken.task).collect();
-                rows.extend(self.take(session, &tasks, &take_places).await?);
+                rows.extend(self.take(session, Some(&tasks), &take_places).await?);
             }
             limit = self.limit.saturating_sub(rows.len());
             if missed.is_empty() || limit == 0 {

@@ -33,17 +33,17 @@ pub(super) enum Token {
 }
 
 impl PostgresBackend {
-    /// Mostly what a claim takes is new, and one round trip does it. Tasks that were claimed before are taken by a second transaction. A repeat comes after both,
-    /// or waits for the one that is under way; one that is made between them knows the first alone.
+    /// Mostly one round trip does it. Where others hold many of the best tasks a second transaction looks further. A repeat comes after both, or waits for the one
+    /// that is under way; one that is made between them knows the first alone.
     pub(super) async fn claim_unlimited(&self, asked: Arc<Asked>) -> Result<Claimed, BackendError> {
         let first = Arc::clone(&asked);
         let looked = self.write_at_once(CLAIM, move |session| {
             let first = Arc::clone(&first);
-            Box::pin(async move { first.take_new(session).await })
+            Box::pin(async move { first.take_best(session).await })
         });
-        let (peek, Look { seen, taken: mut rows, locked }) = looked.await?;
+        let (peek, seen, mut rows) = looked.await?;
         let (taken, missing) = (rows.len(), asked.limit.saturating_sub(rows.len()));
-        let has_more = !locked.is_empty() || (missing > 0 && seen >= asked.first_window());
+        let has_more = missing > 0 && seen >= asked.first_window();
         if has_more || peek.is_repeat {
             let (asked, is_repeat) = (Arc::clone(&asked), peek.is_repeat);
             let token = if taken == 0 { Token::MayBeUsed } else { Token::IsNew };
@@ -73,12 +73,22 @@ impl PostgresBackend {
 }
 
 impl Asked {
-    /// Takes the best tasks, those of them that are new. The statements are begun together.
-    async fn take_new(&self, session: &Session<'_>) -> Result<(Peek, Look), BackendError> {
+    /// Takes the best tasks, at most as many as there is room for in the first window; says how many it saw. The statements are begun together: what is new is taken
+    /// by the one that looks, the others are locked by it and taken by the next.
+    async fn take_best(&self, session: &Session<'_>) -> Result<(Peek, usize, Vec<Row>), BackendError> {
         let look = self.look(session, self.limit, self.first_window(), Token::MayBeUsed);
-        let (_, _, peek, look) =
-            tokio::try_join!(biased; self.once(session), self.promote(session), self.peek(session), look)?;
-        Ok((peek, look))
+        let places = Vec::new();
+        let (_, _, peek, look, taken) = tokio::try_join!(
+            biased;
+            self.once(session),
+            self.promote(session),
+            self.peek(session),
+            look,
+            self.take(session, None, &places),
+        )?;
+        let Look { seen, taken: mut rows, .. } = look;
+        rows.extend(taken);
+        Ok((peek, seen, rows))
     }
 
     /// Takes the best tasks, be they new or not, after what a first transaction has taken.
@@ -104,7 +114,7 @@ impl Asked {
             let mut look = self.look(session, limit.saturating_sub(rows.len()), window, token).await?;
             rows.append(&mut look.taken);
             if !look.locked.is_empty() {
-                rows.extend(self.take(session, &look.locked, &Vec::new()).await?);
+                rows.extend(self.take(session, Some(&look.locked), &Vec::new()).await?);
             }
             // With fewer candidates than were asked for, those that are missing are all in others' hands.
             if rows.len() >= limit || look.seen < window {
