@@ -13,14 +13,13 @@ use stent_core::outcome::OperationOutcome;
 use stent_core::time::Timestamp;
 use uuid::Uuid;
 
-use crate::child::{self, Children};
 use crate::complete::claims;
 use crate::connection::{Session, Values};
 use crate::entry::{self, Entries};
 use crate::row::{At, Columns, int};
 use crate::transaction::Hinted;
 use crate::tree::{self, Cancellation};
-use crate::{dispatch, variables};
+use crate::{child, dispatch, variables};
 
 pub(crate) const TURNS: &str = include_str!("../sql/journal/turns.sql");
 pub(crate) const SLOTS: &str = include_str!("../sql/journal/slots.sql");
@@ -75,7 +74,6 @@ async fn write_together(
     let mut ordered: Vec<&TurnWrite> = turns.iter().collect();
     ordered.sort_unstable_by_key(|turn| turn.claim.task);
     let entries = entry::pack(session.operation(), ordered.iter().copied())?;
-    let children = child::pack(ordered);
     let (tasks, tokens) = claims(turns.iter().map(|turn| &turn.claim));
     let (needed, taken, gone) = (Slots::needed(turns), Slots::taken(turns), Gone::of(turns));
     let (_, _, _, rows, new, _) = tokio::try_join!(
@@ -85,7 +83,7 @@ async fn write_together(
         gone.lock(session, &tasks, &tokens),
         async { session.query(TURNS, &[&tasks, &tokens]).await },
         append(session, &entries),
-        insert(session, now, &children),
+        child::insert(session, now, &ordered),
     )?;
     let mut held: Vec<_> = turns.iter().map(|_| None).collect();
     for row in &rows {
@@ -110,13 +108,6 @@ async fn append(session: &Session<'_>, parcels: &[Entries<'_>]) -> Result<HashSe
         }
     }
     Ok(new)
-}
-
-async fn insert(session: &Session<'_>, now: Timestamp, parcels: &[Children<'_>]) -> Result<(), BackendError> {
-    for children in parcels {
-        children.insert(session, now).await?;
-    }
-    Ok(())
 }
 
 /// Slots of signals with the claims under which they are asked for, a column each.
