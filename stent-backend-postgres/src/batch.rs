@@ -10,6 +10,10 @@ use uuid::Uuid;
 /// can be.
 pub(crate) const PARCEL: usize = 16 << 20;
 
+/// Items from which on a batch goes on in another statement. Of its values there are several copies until they are sent: of the 10,000 items of a large
+/// chunk they would be most of the memory of a process.
+pub(crate) const ITEMS: usize = 1_000;
+
 /// Tasks as an array of their ids.
 pub(crate) fn ids<'a>(tasks: impl IntoIterator<Item = &'a TaskId>) -> Vec<Uuid> {
     tasks.into_iter().map(|task| *task.as_uuid()).collect()

@@ -9,7 +9,7 @@ use stent_core::task::NewChild;
 use stent_core::time::Timestamp;
 use uuid::Uuid;
 
-use crate::batch::{self, PARCEL};
+use crate::batch::{self, ITEMS, PARCEL};
 use crate::connection::{Session, Values};
 use crate::root::{FirstClaims, memo};
 use crate::row::{At, int};
@@ -18,7 +18,7 @@ pub(crate) const CHILDREN: &str = include_str!("../sql/journal/children.sql");
 
 /// Children with the claims they are made under, a column each.
 #[derive(Default)]
-pub(crate) struct Children<'a> {
+struct Children<'a> {
     tasks: Vec<Uuid>,
     tokens: Vec<Uuid>,
     ids: Vec<Uuid>,
@@ -47,21 +47,18 @@ pub(crate) struct Children<'a> {
     bytes: usize,
 }
 
-/// The children of turns, in parcels: one, unless their payloads are very large.
-pub(crate) fn pack<'a>(turns: impl IntoIterator<Item = &'a TurnWrite>) -> Vec<Children<'a>> {
-    let (mut parcels, mut children) = (Vec::new(), Children::default());
+/// Makes the children of turns that are not there, where the claims hold: with one statement, unless they are very many or have very large payloads.
+pub(crate) async fn insert(session: &Session<'_>, now: Timestamp, turns: &[&TurnWrite]) -> Result<(), BackendError> {
+    let mut children = Children::default();
     for turn in turns {
         for child in &turn.children {
             children.push(turn, child);
-            if children.bytes >= PARCEL {
-                parcels.push(std::mem::take(&mut children));
+            if children.ids.len() >= ITEMS || children.bytes >= PARCEL {
+                std::mem::take(&mut children).insert(session, now).await?;
             }
         }
     }
-    if !children.tasks.is_empty() {
-        parcels.push(children);
-    }
-    parcels
+    if children.ids.is_empty() { Ok(()) } else { children.insert(session, now).await }
 }
 
 impl<'a> Children<'a> {
@@ -95,8 +92,7 @@ impl<'a> Children<'a> {
         self.bytes += bytes(child);
     }
 
-    /// Makes those that are not there, where the claims hold.
-    pub(crate) async fn insert(&self, session: &Session<'_>, now: Timestamp) -> Result<(), BackendError> {
+    async fn insert(&self, session: &Session<'_>, now: Timestamp) -> Result<(), BackendError> {
         let retries: Vec<&str> = self.policies.0.iter().map(|(_, text)| &**text).collect();
         let values: Values<'_> = &[
             &At(now),

@@ -13,15 +13,14 @@ use stent_core::task::NewChild;
 use stent_core::time::Timestamp;
 use uuid::Uuid;
 
-use crate::batch::PARCEL;
-use crate::child::{self, Children};
+use crate::batch::{ITEMS, PARCEL};
 use crate::complete::claims;
 use crate::connection::{Session, Values};
 use crate::entry::{self, Entries};
 use crate::row::{Columns, int};
 use crate::transaction::Hinted;
 use crate::tree::{self, Cancellation};
-use crate::{dispatch, take, variables};
+use crate::{child, dispatch, take, variables};
 
 pub(crate) const TURNS: &str = include_str!("../sql/journal/turns.sql");
 pub(crate) const SLOTS: &str = include_str!("../sql/journal/slots.sql");
@@ -32,9 +31,6 @@ pub(crate) const ABANDONED: &str = include_str!("../sql/journal/abandoned.sql");
 /// How long a turn's write waits for who dispatches with one of its dedup keys, which may be a transaction of the user's: meanwhile the tasks of its batch
 /// cannot be renewed. It is begun again some times, and then answered `Busy`.
 const PATIENCE: &str = "100ms";
-
-/// More children are more than one statement.
-const ROWS: usize = 1_000;
 
 /// What is known of a turn whose claim holds.
 struct Held {
@@ -51,7 +47,7 @@ pub(crate) fn are_at_once(turns: &[TurnWrite]) -> bool {
     let children = || turns.iter().flat_map(|turn| &turn.children);
     let entries = || turns.iter().flat_map(|turn| &turn.entries);
     turns.iter().all(is_plain)
-        && children().count() < ROWS
+        && children().count() < ITEMS
         && children().map(child::bytes).sum::<usize>() < PARCEL
         && entries().map(entry::bytes).sum::<usize>() < PARCEL
 }
@@ -110,7 +106,6 @@ async fn write_together(
     let mut ordered: Vec<&TurnWrite> = turns.iter().collect();
     ordered.sort_unstable_by_key(|turn| turn.claim.task);
     let entries = entry::pack(session.operation(), ordered.iter().copied())?;
-    let children = child::pack(ordered);
     let (tasks, tokens) = claims(turns.iter().map(|turn| &turn.claim));
     let (needed, taken, gone) = (Slots::needed(turns), Slots::taken(turns), Gone::of(turns));
     let (_, _, _, rows, new, _) = tokio::try_join!(
@@ -120,7 +115,7 @@ async fn write_together(
         gone.lock(session, &tasks, &tokens),
         async { session.query(TURNS, &[&tasks, &tokens]).await },
         append(session, &entries),
-        insert(session, now, &children),
+        child::insert(session, now, &ordered),
     )?;
     let mut held: Vec<_> = turns.iter().map(|_| None).collect();
     for row in &rows {
@@ -145,13 +140,6 @@ async fn append(session: &Session<'_>, parcels: &[Entries<'_>]) -> Result<HashSe
         }
     }
     Ok(new)
-}
-
-async fn insert(session: &Session<'_>, now: Timestamp, parcels: &[Children<'_>]) -> Result<(), BackendError> {
-    for children in parcels {
-        children.insert(session, now).await?;
-    }
-    Ok(())
 }
 
 /// Slots of signals with the claims under which they are asked for, a column each.

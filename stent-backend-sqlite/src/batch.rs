@@ -55,6 +55,11 @@ impl Blobs {
         Part { offset, length: bytes.len() }
     }
 
+    /// How many bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// All of them, to be bound.
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.0
@@ -63,7 +68,11 @@ impl Blobs {
 
 /// Bytes of a blob from which on a batch goes on in another one: far below SQLite's bound for a value, even if the last item is as
 /// large as can be.
-const PARCEL: usize = 16 << 20;
+pub(crate) const PARCEL: usize = 16 << 20;
+
+/// Items from which on a batch goes on in another parcel. Of what a statement is given SQLite makes several copies before it has written the last
+/// row: of the 10,000 items of a large chunk they would be most of the memory of a process.
+pub(crate) const ITEMS: usize = 1_000;
 
 /// The parameters of one execution of a statement.
 #[derive(Clone, Debug)]
@@ -76,7 +85,7 @@ pub(crate) struct Parcel {
     pub(crate) items: u64,
 }
 
-/// A batch on its way into parcels: one, unless its payloads are very large.
+/// A batch on its way into parcels: one, unless it has very many items or very large payloads.
 pub(crate) struct Parcels<T> {
     operation: &'static str,
     items: Vec<T>,
@@ -97,7 +106,7 @@ impl<T: Serialize> Parcels<T> {
     /// Adds an item whose payloads are there.
     pub(crate) fn push(&mut self, item: T) -> Result<(), BackendError> {
         self.items.push(item);
-        if self.payloads.0.len() >= PARCEL { self.pack() } else { Ok(()) }
+        if self.items.len() >= ITEMS || self.payloads.0.len() >= PARCEL { self.pack() } else { Ok(()) }
     }
 
     /// All of it; nothing if there is no item.
@@ -134,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_one_parcel_unless_its_payloads_are_very_large() {
+    fn a_batch_is_one_parcel_unless_it_is_very_large() {
         let payload = vec![7; PARCEL / 2];
         let mut parcels = Parcels::new("test");
         for number in 0..3 {
@@ -145,6 +154,10 @@ mod tests {
         assert_eq!(parcels.iter().map(|parcel| parcel.items).collect::<Vec<_>>(), [2, 1]);
         assert_eq!(parcels[1].json, format!(r#"[[2,{{"offset":1,"length":{}}}]]"#, payload.len()));
         assert_eq!(parcels[1].bytes, payload);
+        let mut parcels = Parcels::new("test");
+        (0..=2 * ITEMS).for_each(|number| parcels.push(number).unwrap());
+        let items: Vec<_> = parcels.finish().unwrap().iter().map(|parcel| parcel.items).collect();
+        assert_eq!(items, [1_000, 1_000, 1]);
         assert!(Parcels::<u8>::new("test").finish().unwrap().is_empty());
     }
 

@@ -79,16 +79,14 @@ fn taken_entry(take: &Take, outcome: OperationOutcome) -> JournalEntry {
     JournalEntry { seq: take.seq, turn: take.turn, at: take.at, body }
 }
 
-/// Takes the value of a turn that does nothing else, by one text of statements, a transaction of its own; `None` if there is none that was sent in time.
+/// Takes the value of a turn that writes no entries and no children, by one text of statements, a transaction of its own; `None` if there is none that was sent in time.
 pub(crate) async fn alone(
     connection: &mut SqliteConnection,
     operation: &'static str,
     turn: &TurnWrite,
     take: &Take,
 ) -> Result<Option<Hinted<Vec<TurnCommit>>>, BackendError> {
-    let does_more = !(turn.entries.is_empty() && turn.children.is_empty() && turn.dispatches.is_empty())
-        || !(turn.cancels.is_empty() && turn.variables.is_empty());
-    if does_more {
+    if !(turn.dispatches.is_empty() && turn.cancels.is_empty() && turn.variables.is_empty()) {
         return Ok(None);
     }
     let rows = sqlx::query(TAKE)

@@ -15,15 +15,15 @@ use stent_core::task::NewChild;
 use stent_core::time::Timestamp;
 
 use crate::batch::{Hex, Parcel, Parcels, to_json};
+use crate::child::{self, Children};
 use crate::entry::{StoredEntry, outcome};
 use crate::error::During;
 use crate::row::Columns;
 use crate::transaction::Hinted;
 use crate::tree::{self, Cancellation};
-use crate::{child, dispatch, take, variables};
+use crate::{dispatch, take, variables};
 
 pub(crate) const APPEND: &str = include_str!("../sql/journal/append.sql");
-pub(crate) const CHILDREN: &str = include_str!("../sql/journal/children.sql");
 pub(crate) const TURNS: &str = include_str!("../sql/journal/turns.sql");
 pub(crate) const ABANDONED: &str = include_str!("../sql/journal/abandoned.sql");
 
@@ -31,9 +31,11 @@ pub(crate) const ABANDONED: &str = include_str!("../sql/journal/abandoned.sql");
 pub(crate) struct Prepared {
     pub(crate) operation: &'static str,
     now: Timestamp,
+    /// Without their entries and children, which are packed.
     pub(crate) turns: Vec<TurnWrite>,
+    hints: Vec<Hint>,
     entries: Vec<Parcel>,
-    children: Vec<Parcel>,
+    children: Vec<Children>,
     /// True if they hold nothing else.
     is_plain: bool,
     claims: String,
@@ -85,13 +87,28 @@ impl Prepared {
             children: child::pack(operation, turns)?,
             is_plain: turns.iter().all(is_plain),
             claims: to_json(operation, &claims)?,
-            turns: turns.to_vec(),
+            turns: turns.iter().map(rest).collect(),
+            hints: turns.iter().filter_map(hint).collect(),
         })
     }
 
     /// True if there will be tasks that somebody may claim.
     pub(crate) fn makes_ready(&self) -> bool {
-        self.turns.iter().any(|turn| hint(turn).is_some())
+        !self.hints.is_empty()
+    }
+}
+
+/// What there is beside entries and children.
+fn rest(turn: &TurnWrite) -> TurnWrite {
+    TurnWrite {
+        claim: turn.claim,
+        generation: turn.generation,
+        entries: Vec::new(),
+        children: Vec::new(),
+        dispatches: turn.dispatches.clone(),
+        cancels: turn.cancels.clone(),
+        variables: turn.variables.clone(),
+        take: turn.take.clone(),
     }
 }
 
@@ -135,8 +152,9 @@ pub(crate) async fn write_alone(
     connection: &mut SqliteConnection,
     prepared: &Prepared,
 ) -> Result<Option<Hinted<Vec<TurnCommit>>>, BackendError> {
+    let is_bare = prepared.entries.is_empty() && prepared.children.is_empty();
     if let [turn] = &prepared.turns[..]
-        && let Some(take) = &turn.take
+        && let Some(take) = turn.take.as_ref().filter(|_| is_bare)
     {
         return take::alone(connection, prepared.operation, turn, take).await;
     }
@@ -153,7 +171,7 @@ pub(crate) async fn write(
     prepared: &Prepared,
 ) -> Result<Hinted<Vec<TurnCommit>>, BackendError> {
     let applied = TurnCommit::Applied { taken: None };
-    let hints: Vec<_> = prepared.turns.iter().filter_map(hint).collect();
+    let hints = prepared.hints.clone();
     if prepared.is_plain && insert(connection, prepared).await? {
         return Ok((vec![applied; prepared.turns.len()], hints));
     }
@@ -184,14 +202,7 @@ fn hint(turn: &TurnWrite) -> Option<Hint> {
 async fn insert(connection: &mut SqliteConnection, prepared: &Prepared) -> Result<bool, BackendError> {
     let mut is_all = append(connection, prepared.operation, &prepared.entries).await?;
     for children in &prepared.children {
-        let made = sqlx::query(CHILDREN)
-            .bind(children.json.clone())
-            .bind(children.bytes.clone())
-            .bind(prepared.now.as_micros())
-            .execute(&mut *connection)
-            .await
-            .during(prepared.operation)?;
-        is_all &= made.rows_affected() == children.items;
+        is_all &= children.insert(&mut *connection, prepared.operation, prepared.now).await?;
     }
     Ok(is_all)
 }

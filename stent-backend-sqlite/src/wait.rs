@@ -3,6 +3,7 @@
 use std::ops;
 
 use async_trait::async_trait;
+use futures_util::TryStreamExt;
 use serde::Serialize;
 use sqlx::sqlite::SqliteConnection;
 use stent_core::backend::{Outcomes, Watch};
@@ -109,9 +110,12 @@ impl Outcomes for SqliteBackend {
                     .bind(items.start)
                     .bind(items.end)
                     .bind(&*operation.name);
-                let rows = query.fetch_all(connection).await.during(MAP_ITEMS_OF)?;
-                let items = rows.iter().map(|row| map_item(&Columns::new(MAP_ITEMS_OF, "tasks", "id", row)));
-                items.collect()
+                // One by one: a row takes ten times the memory of the item.
+                let (mut rows, mut items) = (query.fetch(connection), Vec::new());
+                while let Some(row) = rows.try_next().await.during(MAP_ITEMS_OF)? {
+                    items.push(map_item(&Columns::new(MAP_ITEMS_OF, "tasks", "id", &row))?);
+                }
+                Ok(items)
             })
         })
         .await

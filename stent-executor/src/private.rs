@@ -1,4 +1,6 @@
-//! What the expansion of the macros needs. Not for use by hand: it changes without notice.
+//! What the expansion of the macros needs, and the benchmarks. Not for use by hand: it changes without notice.
+
+pub mod paths;
 
 use std::error::Error;
 use std::marker::PhantomData;

@@ -237,16 +237,14 @@ impl Driver {
         map.open.push_back(OpenChunk { first, past, results: None, watched: false });
         if existing.is_empty() {
             let id = map.id.clone();
-            for (index, task) in (first..past).zip(tasks) {
-                let child = NewChild {
-                    id: activation.child(&id, Some(index)),
-                    operation: id.clone(),
-                    index: Some(index),
-                    task,
-                    born: None,
-                };
-                self.queue.child(child, (index + 1 == past).then_some(Receipt::Chunk(slot, first)));
-            }
+            let children = (first..past).zip(tasks).map(|(index, task)| NewChild {
+                id: activation.child(&id, Some(index)),
+                operation: id.clone(),
+                index: Some(index),
+                task,
+                born: None,
+            });
+            self.queue.chunk(children, Receipt::Chunk(slot, first));
         }
         Ok(())
     }

@@ -34,6 +34,7 @@ use stent_core::task::End;
 use stent_core::{Failure, Fingerprint, Payload, TaskId};
 use tokio::sync::watch;
 
+pub(crate) use journal::Recorded;
 pub(crate) use operation::{Answer, Ask, Given, Mode, Operation, Phase, Request, Shared, StepEvent};
 pub(crate) use poll::{RootWake, StepWake, panicked};
 pub(crate) use residence::{Divergences, ForeignAwaits, Residents};
@@ -43,7 +44,7 @@ use crate::context::Ctx;
 use crate::engine::Engine;
 use crate::registry::Known;
 use crate::slots::Slot;
-use journal::{Divergence, Recorded};
+use journal::Divergence;
 use turn::Driver;
 
 /// How an activation was left.

@@ -70,6 +70,14 @@ impl Queue {
         self.receipts.extend(receipt);
     }
 
+    /// Queues the children of a map's chunk.
+    pub(crate) fn chunk(&mut self, children: impl ExactSizeIterator<Item = NewChild>, receipt: Receipt) {
+        // Their number is known: room that grows by doubling is twice as much.
+        self.children.reserve(children.len());
+        self.children.extend(children);
+        self.receipts.push(receipt);
+    }
+
     /// Queues an execution of its own.
     pub(crate) fn dispatch(&mut self, execution: NewExecution) {
         self.dispatches.push(execution);

@@ -245,8 +245,9 @@ where
             self.position = first;
         }
         let now = self.ctx.activation().engine.clock.now();
-        let mut tasks = Vec::new();
-        for call in self.calls.by_ref().take(usize::try_from(limit).unwrap_or(usize::MAX)) {
+        let calls = self.calls.by_ref().take(usize::try_from(limit).unwrap_or(usize::MAX));
+        let mut tasks = Vec::with_capacity(calls.size_hint().0);
+        for call in calls {
             tasks.push(call.into_task(&known, now, self.ctx.codec(), self.ctx.payload_limit())?);
         }
         self.position = self.position.saturating_add(u32::try_from(tasks.len()).unwrap_or(u32::MAX));
