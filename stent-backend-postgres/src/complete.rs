@@ -8,6 +8,9 @@
 //! for the ends and one for the parents would each be in order, and both together not. Without the lock on the parents before, which those who suspend
 //! themselves wait for, a parent would miss the end.
 
+mod at_once;
+mod given;
+
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -21,25 +24,22 @@ use stent_core::id::{ExecutionId, TaskId};
 use stent_core::task::{End, Resume, Suspension, TaskEnd, TaskState};
 use stent_core::time::Timestamp;
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::PostgresBackend;
-use crate::batch::{PARCEL, to_json};
+use crate::batch::PARCEL;
 use crate::connection::{Session, Values};
 use crate::effects;
-use crate::resume::encode_resume;
-use crate::row::{At, Columns};
+use crate::row::Columns;
 use crate::transaction::Hinted;
 use crate::tree::{self, Cancellation};
+use at_once::{FEW, is_plain, is_root};
+use given::{Given, Which};
 
 const COMPLETE: &str = "complete";
 
 /// Ends or suspensions in one transaction: with more, others wait longer than is saved.
 pub(crate) const TOGETHER: usize = 1_000;
-
-/// Ends of which each is asked whether it wakes its parent: of many, those alone that do.
-const FEW: usize = 16;
 
 #[async_trait]
 impl Completion for PostgresBackend {
@@ -62,23 +62,22 @@ impl Completion for PostgresBackend {
 
 impl PostgresBackend {
     async fn complete_parcel(&self, now: Timestamp, ends: Arc<[TaskEnd]>) -> Result<Vec<Commit>, BackendError> {
-        if ends.len() > FEW || !ends.iter().all(is_plain) {
-            return self.complete_together(now, ends).await;
+        let (at_once, others): (Vec<usize>, Vec<usize>) = (0..ends.len()).partition(|place| is_plain(&ends[*place]));
+        let (roots, children): (Vec<usize>, Vec<usize>) = at_once.into_iter().partition(|place| is_root(&ends[*place]));
+        let mut commits = vec![Commit::Applied; ends.len()];
+        let (mut left, few) = (others, children.len() <= FEW);
+        left.extend(self.complete_at_once(now, &ends, roots, true).await?);
+        if few {
+            left.extend(self.complete_at_once(now, &ends, children, false).await?);
+        } else {
+            left.extend(children);
         }
-        let all = Arc::clone(&ends);
-        let done = self.write_at_once_hinting(COMPLETE, move |session| {
-            let ends = Arc::clone(&all);
-            Box::pin(async move { at_once(session, now, &ends).await })
-        });
-        let done = done.await?;
-        let (mut commits, mut left) = (vec![Commit::Applied; ends.len()], Vec::new());
-        left.extend((0..).zip(ends.iter()).filter(|(_, end)| !done.contains(&end.claim.task)));
         if left.is_empty() {
             return Ok(commits);
         }
-        let (places, ends): (Vec<usize>, Vec<&TaskEnd>) = left.into_iter().unzip();
-        let answers = self.complete_together(now, ends.into_iter().cloned().collect()).await?;
-        for (place, answer) in places.into_iter().zip(answers) {
+        left.sort_unstable();
+        let together = left.iter().filter_map(|place| ends.get(*place).cloned()).collect();
+        for (place, answer) in left.into_iter().zip(self.complete_together(now, together).await?) {
             if let Some(commit) = commits.get_mut(place) {
                 *commit = answer;
             }
@@ -137,28 +136,6 @@ pub(crate) struct Applied<'a> {
     pub(crate) has_memo: bool,
     /// Its function has a limit: the place that it held is free for another.
     pub(crate) is_limited: bool,
-}
-
-/// Completes what holds its claim, leaves nothing open and shares no result, with the commit in one round trip; answers with which that were.
-async fn at_once(
-    session: &Session<'_>,
-    now: Timestamp,
-    ends: &[TaskEnd],
-) -> Result<Hinted<HashSet<TaskId>>, BackendError> {
-    let ends: Vec<_> = ends.iter().collect();
-    let (tasks, tokens) = claims(ends.iter().map(|end| &end.claim));
-    let (parents, own): (Values<'_>, Values<'_>) = (&[&tasks], &[&tasks, &tokens]);
-    let (given, at) = (Given::new(session, &ends)?, At(now));
-    let woken: Values<'_> = &[&tasks, &at];
-    let (_, _, rows, _) = tokio::try_join!(
-        biased;
-        session.execute(include_str!("../sql/complete/parents.sql"), parents),
-        session.execute(include_str!("../sql/complete/own.sql"), own),
-        given.apply(session, now, Which::Plain),
-        session.execute(effects::WAKE, woken),
-    )?;
-    let applied = read(session, &ends, &rows)?;
-    Ok((applied.iter().map(|applied| applied.end.claim.task).collect(), hints(&applied)))
 }
 
 /// Ends in one transaction, but for those that want one of their own.
@@ -221,112 +198,6 @@ async fn alone(session: &Session<'_>, now: Timestamp, end: &TaskEnd) -> Result<H
     }
     effects::complete(session, now, &applied).await?;
     Ok((Commit::Applied, hints(&applied)))
-}
-
-/// Which ends are applied.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Which {
-    /// Those that leave nothing open and share no result.
-    Plain,
-    /// Those that leave nothing open.
-    Closed,
-    All,
-}
-
-/// Ends of one kind, an array a column.
-#[derive(Default)]
-struct Kind<T> {
-    tasks: Vec<Uuid>,
-    tokens: Vec<Uuid>,
-    columns: T,
-}
-
-impl<T> Kind<T> {
-    /// Adds an end; what else it says is for the caller to add.
-    fn push(&mut self, claim: &Claim) -> &mut T {
-        self.tasks.push(*claim.task.as_uuid());
-        self.tokens.push(*claim.token.as_uuid());
-        &mut self.columns
-    }
-
-    /// Runs the statement of this kind, if there are any ends of it.
-    async fn apply(
-        &self,
-        session: &Session<'_>,
-        sql: &'static str,
-        values: Values<'_>,
-    ) -> Result<Vec<Row>, BackendError> {
-        if self.tasks.is_empty() {
-            return Ok(Vec::new());
-        }
-        let claims: [&(dyn ToSql + Sync); 2] = [&self.tasks, &self.tokens];
-        session.query(sql, &[&claims, values].concat()).await
-    }
-}
-
-type Reasons<'a> = Vec<Option<&'a str>>;
-
-/// Ends by kind.
-#[derive(Default)]
-struct Given<'a> {
-    /// Results.
-    completed: Kind<Vec<&'a [u8]>>,
-    /// Failures, and from where they could go on.
-    failed: Kind<(Vec<String>, Vec<String>)>,
-    /// Times, failures, and whether they begin anew.
-    retried: Kind<(Vec<At>, Vec<String>, Vec<bool>)>,
-    /// Times and reasons.
-    released: Kind<(Vec<Option<At>>, Reasons<'a>)>,
-}
-
-impl<'a> Given<'a> {
-    fn new(session: &Session<'_>, ends: &[&'a TaskEnd]) -> Result<Self, BackendError> {
-        let operation = session.operation();
-        let mut given = Self::default();
-        for TaskEnd { claim, end } in ends {
-            match end {
-                End::Completed { output, .. } => given.completed.push(claim).push(output.as_bytes()),
-                End::Failed { failure, resume, .. } => {
-                    let (failures, resumes) = given.failed.push(claim);
-                    failures.push(to_json(operation, failure)?);
-                    resumes.push(encode_resume(operation, resume)?);
-                }
-                End::Retry { at, failure, resume } => {
-                    let (times, failures, anew) = given.retried.push(claim);
-                    times.push(At(*at));
-                    failures.push(to_json(operation, failure)?);
-                    anew.push(*resume == Resume::Restart);
-                }
-                End::Released { until, reason } => {
-                    let (times, reasons) = given.released.push(claim);
-                    times.push(At::some(*until));
-                    reasons.push(reason.as_deref());
-                }
-            }
-        }
-        Ok(given)
-    }
-
-    /// Gives up the claims that hold, of those that are meant.
-    async fn apply(&self, session: &Session<'_>, now: Timestamp, which: Which) -> Result<Vec<Row>, BackendError> {
-        let (now, with_open, with_shared) = (At(now), which == Which::All, which != Which::Plain);
-        let outputs = &self.completed.columns;
-        let (failures, resumes) = &self.failed.columns;
-        let (times, reasons, anew) = &self.retried.columns;
-        let (until, why) = &self.released.columns;
-        let completed: Values<'_> = &[outputs, &now, &with_open, &with_shared];
-        let failed: Values<'_> = &[failures, resumes, &now, &with_open];
-        let retried: Values<'_> = &[times, reasons, anew, &now, &with_open];
-        let released: Values<'_> = &[until, why, &now];
-        let (completed, failed, retried, released) = tokio::try_join!(
-            biased;
-            self.completed.apply(session, include_str!("../sql/complete/completed.sql"), completed),
-            self.failed.apply(session, include_str!("../sql/complete/failed.sql"), failed),
-            self.retried.apply(session, include_str!("../sql/complete/retried.sql"), retried),
-            self.released.apply(session, include_str!("../sql/complete/released.sql"), released),
-        )?;
-        Ok([completed, failed, retried, released].into_iter().flatten().collect())
-    }
 }
 
 /// The ends that were applied, in the order in which they were given.
@@ -395,11 +266,6 @@ fn is_repeat(state: TaskState, end: &End) -> bool {
 /// Whether it opens again what is below.
 fn reopens(end: &End) -> bool {
     matches!(end, End::Retry { resume: Resume::At(_), .. })
-}
-
-/// Nothing but a result.
-fn is_plain(end: &TaskEnd) -> bool {
-    matches!(&end.end, End::Completed { variables, notes, .. } if variables.is_empty() && notes.is_empty())
 }
 
 /// Whether the task has ended with this.

@@ -41,9 +41,8 @@ struct Held {
 
 /// True if one poll begins all that these turns have to write: nothing of it hangs on what was written before.
 pub(crate) fn are_at_once(turns: &[TurnWrite]) -> bool {
-    let is_plain = |turn: &TurnWrite| {
-        turn.dispatches.is_empty() && turn.cancels.is_empty() && turn.variables.is_empty()
-    };
+    let is_plain =
+        |turn: &TurnWrite| turn.dispatches.is_empty() && turn.cancels.is_empty() && turn.variables.is_empty();
     let children = || turns.iter().flat_map(|turn| &turn.children);
     let entries = || turns.iter().flat_map(|turn| &turn.entries);
     turns.iter().all(is_plain)

@@ -150,9 +150,9 @@ impl Store {
         // Who is to be woken is known when the ends are there.
         self.complete("many completions for those who wait", cost(3, 4), &children).await;
         let parents = self.claim("a claim of woken tasks", cost(1, 5)).await;
-        // Of few it is not asked before whether they wake anybody.
-        self.complete("a completion", cost(1, 4), &parents[..1]).await;
-        self.complete("many completions", cost(2, 3), &parents[1..]).await;
+        // Roots wake nobody.
+        self.complete("a completion", cost(1, 1), &parents[..1]).await;
+        self.complete("many completions", cost(1, 1), &parents[1..]).await;
         self.costs("a look for what ran out of time", cost(1, 1), self.backend.expire(now(), MANY)).await;
     }
 }

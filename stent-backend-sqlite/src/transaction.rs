@@ -124,8 +124,13 @@ impl Writer {
         let prepared = Arc::new(prepared);
         let here = Arc::clone(&prepared);
         let alone: Alone<T> = Box::new(move |connection| alone(connection, Arc::clone(&here)));
-        self.queue(operation, Kind::Plain, Some(alone), hinting(move |connection| job(connection, Arc::clone(&prepared))))
-            .await
+        self.queue(
+            operation,
+            Kind::Plain,
+            Some(alone),
+            hinting(move |connection| job(connection, Arc::clone(&prepared))),
+        )
+        .await
     }
 
     /// Like [`Writer::write`], of a job whose commit need not be on the disk when it is answered, unless it turns out that it must.

@@ -265,11 +265,7 @@ impl Batched for Dispatches {
         new.id
     }
 
-    async fn call(
-        &self,
-        new: &[NewExecution],
-        places: &[Option<Place>],
-    ) -> Result<Vec<Dispatched>, BackendError> {
+    async fn call(&self, new: &[NewExecution], places: &[Option<Place>]) -> Result<Vec<Dispatched>, BackendError> {
         let now = self.clock.now();
         places.iter().flatten().for_each(|place| place.ask(now));
         let answers = self.backend.dispatch(now, new).await?;

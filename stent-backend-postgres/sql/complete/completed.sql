@@ -1,5 +1,5 @@
 -- $1 to $3: tasks, which are locked, tokens and results; $4: now; $5: whether those with open children end, too; $6: whether those
--- whose result is shared do. What is returned tells which effects
+-- whose result is shared do; $7: whether roots alone. What is returned tells which effects
 -- there are besides.
 UPDATE tasks AS t
 SET state = 'completed',
@@ -18,7 +18,7 @@ WHERE t.id = ANY ($1)
         -- The fence. Within CASE it is nothing that an index could be chosen for.
         WHEN t.state = 'running' AND t.token = ($2::uuid[])[ends.place]
         -- What is below is to be locked before. The order is the index's of open children.
-        THEN ($6::boolean OR t.memo_key IS NULL) AND ($5::boolean OR (SELECT o.id FROM tasks AS o WHERE o.parent = t.id AND o.ended_at IS NULL ORDER BY o.made_turn, o.made_number, o.map_index LIMIT 1) IS NULL)
+        THEN ($6::boolean OR t.memo_key IS NULL) AND (NOT $7::boolean OR t.parent IS NULL) AND ($5::boolean OR (SELECT o.id FROM tasks AS o WHERE o.parent = t.id AND o.ended_at IS NULL ORDER BY o.made_turn, o.made_number, o.map_index LIMIT 1) IS NULL)
     END
 RETURNING
     t.id,

@@ -135,8 +135,7 @@ async fn only_what_need_not_last_waits_for_no_disk() {
     });
     assert_eq!(level.await.unwrap(), 2);
     backend.close().await;
-    let options =
-        crate::SqliteOptions::new(directory.path().join("stent.db")).synchronous(crate::Synchronous::Normal);
+    let options = crate::SqliteOptions::new(directory.path().join("stent.db")).synchronous(crate::Synchronous::Normal);
     let backend = options.open().await.unwrap();
     assert_eq!(relaxed(&backend, Lasting::Must).await, [1], "nothing waits, if that is how it was opened");
 }

@@ -66,8 +66,7 @@ impl Place {
             return None;
         }
         let slot = worker.engine.slots.take_for_claim()?;
-        let claim =
-            FirstClaim { worker: worker.id, token: ClaimToken::random(), lease: worker.engine.settings.lease };
+        let claim = FirstClaim { worker: worker.id, token: ClaimToken::random(), lease: worker.engine.settings.lease };
         // The lease counts from when the store is asked, which is later.
         let until = now.after(claim.lease);
         Some(Self { task, claim, until, state: Mutex::new(State::Kept(Active::begin(&worker), slot)) })
@@ -171,8 +170,7 @@ impl Shared {
 
     /// Whether a claim of it would give such a task.
     fn takes(&self, new: &NewTask) -> bool {
-        let is_its =
-            |function: &&ClaimFunction| function.name == new.function && function.version == new.version;
+        let is_its = |function: &&ClaimFunction| function.name == new.function && function.version == new.version;
         let is_unlimited = |function: &ClaimFunction| function.max_concurrent.is_none();
         new.max_concurrent.is_none()
             && self.functions.iter().find(is_its).is_some_and(is_unlimited)

@@ -29,6 +29,16 @@ pub(crate) async fn add(a: u32, b: u32) -> Result<u32> {
     Ok(a + b)
 }
 
+/// Adds up what its children do, one after the other.
+#[durable]
+pub(crate) async fn adds(ctx: Ctx, count: u32) -> Result<u32> {
+    let mut sum = 0;
+    for number in 0..count {
+        sum += ctx.call(add(number, 1)).await?;
+    }
+    Ok(sum)
+}
+
 /// Runs until the gate is opened; gives the attempt that it was.
 #[durable]
 pub(crate) async fn hold(ctx: Ctx) -> Result<u32> {
@@ -96,7 +106,7 @@ impl Bench {
         let (left_sender, left) = mpsc::unbounded_channel();
         let gate = Arc::new(Semaphore::new(0));
         let stent = Stent::builder(FaultyBackend::new(Arc::new(memory.clone()), plan.clone()))
-            .functions(functions![add, block, hold, shared])
+            .functions(functions![add, adds, block, hold, shared])
             .resource(Probe { entered: entered_sender, left: left_sender, gate: Arc::clone(&gate) })
             .clock(Arc::new(clock.clone()))
             .build()

@@ -8,3 +8,4 @@ mod client;
 #[cfg(test)]
 mod deaf;
 mod life;
+mod standing;

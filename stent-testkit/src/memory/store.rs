@@ -234,7 +234,10 @@ impl Tables {
     pub(super) fn insert(&mut self, mut row: TaskRow) {
         self.made += 1;
         row.number = self.made;
-        self.tell(if row.is_open() { Hint::TasksReady } else { Hint::TasksEnded });
+        match row.state {
+            TaskState::Running => {}
+            state => self.tell(if state.is_final() { Hint::TasksEnded } else { Hint::TasksReady }),
+        }
         self.open.extend(row.is_open().then_some(row.id));
         self.children.extend(row.parent.map(|parent| (parent, row.id)));
         self.items.extend(row.item_key().map(|key| (key, row.id)));

@@ -9,7 +9,7 @@ pub(super) const REASON: &str = "Who knows one backend knows both: same files, s
 const SIBLINGS: [&str; 2] = ["stent-backend-sqlite", "stent-backend-postgres"];
 const FOLDERS: [&str; 2] = ["src/", "migrations/"];
 /// What only one of the databases has: SQLite one writer, which groups what waits for it; PostgreSQL a network, hints that cross it, and claims that meet.
-const ALONE: [&str; 8] = [
+const ALONE: [&str; 10] = [
     "src/transaction/group.rs",
     "src/transaction/job.rs",
     "src/tls.rs",
@@ -17,6 +17,8 @@ const ALONE: [&str; 8] = [
     "src/listen.rs",
     "src/listen/notice.rs",
     "src/claim/limited.rs",
+    "src/complete/at_once.rs",
+    "src/complete/given.rs",
     "src/claim/unlimited.rs",
 ];
 
