@@ -9,8 +9,8 @@ async fn a_sleep_is_an_entry_and_its_suspension_and_waking_are_a_change_each(ben
     let mut scene = Scene::open(bench).await;
     let stent = scene.process.stent.clone();
     stent.dispatch(sleeps()).await.unwrap();
-    let rows = "journal insert 1, tasks insert 1, tasks update 1";
-    scene.costs("dispatched, claimed and asleep", rows, "dispatch 1, write 1").await;
+    let rows = "journal insert 1, tasks insert 1";
+    scene.costs("dispatched, begun and asleep", rows, "dispatch 1, write 1").await;
     scene.bench.pass(11 * SECOND).await;
     scene.costs("suspended", "tasks update 1", "suspend 1").await;
     scene.bench.pass(3_000 * SECOND).await;
@@ -35,15 +35,15 @@ async fn a_wait_for_a_signal_is_an_entry_and_a_value_given_is_another(bench: Ben
     let mut scene = Scene::open(bench).await;
     let stent = scene.process.stent.clone();
     let waits = scene.on(
-        "journal insert 1, tasks insert 1, tasks update 1",
-        "journal insert 1, signals insert 1, tasks insert 1, tasks update 1",
+        "journal insert 1, tasks insert 1",
+        "journal insert 1, signals insert 1, tasks insert 1",
     );
     let given = scene.on(
         "journal insert 1, signal_sends insert 1, signals delete 1, signals insert 1, tasks update",
         "journal insert 1, signal_sends insert 1, signals update 2, tasks update",
     );
     let execution = stent.dispatch(listens()).await.unwrap();
-    scene.costs("dispatched, claimed and waiting", waits, "dispatch 1, write 1").await;
+    scene.costs("dispatched, begun and waiting", waits, "dispatch 1, write 1").await;
     execution.signal("go", &1).await.unwrap();
     scene.costs("sent, given and completed", &format!("{given} 1"), "complete 1, send 1, write 1").await;
 
