@@ -164,7 +164,7 @@ fn are_alike(one: &NewChild, other: &NewChild) -> bool {
         && (&a.function, &a.version, &a.queue) == (&b.function, &b.version, &b.queue)
         && (&a.tags, &a.trace) == (&b.tags, &b.trace)
         && a.max_concurrent.is_some() == b.max_concurrent.is_some()
-        && a.claim == b.claim
+        && first_claim(a, one.born.as_ref()) == first_claim(b, other.born.as_ref())
 }
 
 fn shape<'a>(

@@ -28,6 +28,7 @@ const COMPLETE: &str = "complete";
 const SUSPEND: &str = "suspend";
 
 pub(crate) const COMPLETED: &str = include_str!("../sql/complete/completed.sql");
+pub(crate) const COMPLETED_ONE: &str = include_str!("../sql/complete/completed_one.sql");
 pub(crate) const FAILED: &str = include_str!("../sql/complete/failed.sql");
 pub(crate) const RETRIED: &str = include_str!("../sql/complete/retried.sql");
 pub(crate) const RELEASED: &str = include_str!("../sql/complete/released.sql");
@@ -165,29 +166,22 @@ async fn complete_alone(
     connection: &mut SqliteConnection,
     prepared: &Prepared,
 ) -> Result<Option<Hinted<Vec<Commit>>>, BackendError> {
-    let ([_], [end]) = (&prepared.ends[..], &prepared.completed[..]) else { return Ok(None) };
-    if !prepared.ends.iter().all(is_plain) {
+    let [TaskEnd { claim, end: End::Completed { output, variables, notes } }] = &prepared.ends[..] else {
+        return Ok(None);
+    };
+    if !(variables.is_empty() && notes.is_empty()) {
         return Ok(None);
     }
-    let rows = completed(connection, prepared, end, true).await?;
+    let rows = sqlx::query(COMPLETED_ONE)
+        .bind(&claim.task.as_bytes()[..])
+        .bind(&claim.token.as_bytes()[..])
+        .bind(output.as_bytes())
+        .bind(prepared.now.as_micros())
+        .fetch_all(connection)
+        .await
+        .during(prepared.operation)?;
     let applied: Vec<_> = read(prepared, &rows)?.into_iter().flatten().collect();
     Ok((!applied.is_empty()).then(|| (vec![Commit::Applied], hints(&applied))))
-}
-
-/// Nothing but a result.
-fn is_plain(end: &TaskEnd) -> bool {
-    matches!(&end.end, End::Completed { variables, notes, .. } if variables.is_empty() && notes.is_empty())
-}
-
-async fn completed(
-    connection: &mut SqliteConnection,
-    prepared: &Prepared,
-    ends: &Parcel,
-    alone: bool,
-) -> Result<Vec<SqliteRow>, BackendError> {
-    let query = sqlx::query(COMPLETED).bind(ends.json.clone()).bind(ends.bytes.clone());
-    let query = query.bind(prepared.now.as_micros()).bind(alone);
-    query.fetch_all(connection).await.during(prepared.operation)
 }
 
 async fn complete(connection: &mut SqliteConnection, prepared: &Prepared) -> Result<Hinted<Vec<Commit>>, BackendError> {
@@ -216,7 +210,8 @@ async fn apply<'a>(
     let (operation, now) = (prepared.operation, prepared.now.as_micros());
     let mut rows: Vec<SqliteRow> = Vec::new();
     for ends in &prepared.completed {
-        rows.extend(completed(&mut *connection, prepared, ends, false).await?);
+        let query = sqlx::query(COMPLETED).bind(ends.json.clone()).bind(ends.bytes.clone()).bind(now);
+        rows.extend(query.fetch_all(&mut *connection).await.during(operation)?);
     }
     for (statement, ends) in [(FAILED, &prepared.failed), (RETRIED, &prepared.retried), (RELEASED, &prepared.released)]
     {

@@ -33,6 +33,8 @@ pub(crate) struct NewRoots {
     ended: Vec<ExecutionId>,
     /// True if somebody may claim one of them.
     are_ready: bool,
+    /// The only one, if it is made under a claim and without a key that another may bear.
+    claimed: Option<(NewExecution, FirstClaim)>,
 }
 
 /// What a batch's items mostly have in common. Policies and tags that are one object are not compared deeply.
@@ -95,6 +97,7 @@ impl NewRoots {
             compared: executions.iter().map(|new| (new.task.function.clone(), new.task.fingerprint)).collect(),
             total: executions.len().try_into().unwrap_or(u64::MAX),
             are_ready: executions.iter().any(|new| new.born.is_none() && new.task.claim.is_none()),
+            claimed: claimed(executions),
             ended: executions.iter().filter(|new| new.born.is_some()).map(|new| new.id).collect(),
         })
     }
@@ -181,6 +184,12 @@ pub(crate) fn memo(task: &NewTask) -> (Option<&'static str>, Option<i64>) {
     }
 }
 
+fn claimed(executions: &[NewExecution]) -> Option<(NewExecution, FirstClaim)> {
+    let [new] = executions else { return None };
+    let claim = first_claim(&new.task, new.born.as_ref()).filter(|_| new.dedup.is_none())?;
+    Some((new.clone(), *claim))
+}
+
 /// The claim that it is made with: what has a result needs none.
 pub(crate) fn first_claim<'a>(task: &'a NewTask, born: Option<&Payload>) -> Option<&'a FirstClaim> {
     task.claim.as_ref().filter(|_| born.is_none())
@@ -190,31 +199,40 @@ pub(crate) fn micros(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// Inserts roots by one statement, a transaction of its own; `None` if that cannot be, or some were there already.
+/// Inserts a root under its claim, by one statement, a transaction of its own; `None` if that is not all there is to do.
 pub(crate) async fn insert_alone(
     connection: &mut SqliteConnection,
     operation: &'static str,
     now: Timestamp,
     roots: &NewRoots,
 ) -> Result<Option<Vec<Dispatched>>, BackendError> {
-    let [parcel] = &roots.parcels[..] else { return Ok(None) };
-    let made = insert_parcel(connection, operation, now, roots, parcel).await?;
-    Ok((made == roots.total).then(|| vec![Dispatched::Created; roots.compared.len()]))
-}
-
-async fn insert_parcel(
-    connection: &mut SqliteConnection,
-    operation: &'static str,
-    now: Timestamp,
-    roots: &NewRoots,
-    parcel: &Parcel,
-) -> Result<u64, BackendError> {
-    let insert = sqlx::query(include_str!("../sql/dispatch/insert.sql"))
-        .bind(parcel.json.clone())
-        .bind(parcel.bytes.clone())
-        .bind(roots.shapes.clone())
+    let Some((new, claim)) = &roots.claimed else { return Ok(None) };
+    let task = &new.task;
+    let tags = if task.tags.is_empty() { None } else { Some(to_json(operation, &task.tags)?) };
+    let (memo_mode, memo_ttl) = memo(task);
+    let insert = sqlx::query(include_str!("../sql/dispatch/insert_one.sql"))
+        .bind(&new.id.as_bytes()[..])
+        .bind(task.function.as_str())
+        .bind(task.version.as_deref().unwrap_or_default())
+        .bind(task.input.as_bytes())
+        .bind(&task.fingerprint.as_bytes()[..])
+        .bind(task.queue.as_deref())
+        .bind(tags)
+        .bind(task.priority)
+        .bind(task.retry.encode())
+        .bind(task.trace.as_deref())
+        .bind(task.memo.as_ref().map(|memo| &memo.key.as_bytes()[..]))
+        .bind(memo_mode)
+        .bind(memo_ttl)
+        .bind(task.due.as_micros())
+        .bind(new.max_duration.map(micros))
+        .bind(new.deadline().map(Timestamp::as_micros))
+        .bind(&claim.worker.as_bytes()[..])
+        .bind(&claim.token.as_bytes()[..])
+        .bind(now.after(claim.lease).as_micros())
         .bind(now.as_micros());
-    Ok(insert.execute(connection).await.during(operation)?.rows_affected())
+    let made = insert.execute(connection).await.during(operation)?.rows_affected();
+    Ok((made == 1).then(|| vec![Dispatched::Created]))
 }
 
 /// Inserts the roots that are new; answers per item.
@@ -226,7 +244,15 @@ pub(crate) async fn insert(
 ) -> Result<Vec<Dispatched>, BackendError> {
     let mut made = 0;
     for parcel in &roots.parcels {
-        made += insert_parcel(connection, operation, now, roots, parcel).await?;
+        let inserted = sqlx::query(include_str!("../sql/dispatch/insert.sql"))
+            .bind(&*parcel.json)
+            .bind(&*parcel.bytes)
+            .bind(&*roots.shapes)
+            .bind(now.as_micros())
+            .execute(&mut *connection)
+            .await
+            .during(operation)?;
+        made += inserted.rows_affected();
     }
     if made == roots.total {
         return Ok(vec![Dispatched::Created; roots.compared.len()]);

@@ -1,4 +1,4 @@
--- ?1: ends; ?2: their results; ?3: now; ?4: whether only those that have no effects besides. What is returned tells which there are.
+-- ?1: ends; ?2: their results; ?3: now. What is returned tells which effects there are besides.
 -- An item is rendered as often as json_each is asked for it: here, once.
 WITH ends (value) AS MATERIALIZED (SELECT value FROM json_each(?1))
 UPDATE tasks
@@ -16,12 +16,6 @@ WHERE tasks.id = unhex(ends.value ->> 'task')
   -- The fence.
   AND tasks.state = 'running'
   AND tasks.token = unhex(ends.value ->> 'token')
-  AND (NOT ?4
-       OR memo_key IS NULL
-          AND NOT EXISTS (SELECT 1 FROM tasks AS p WHERE p.id = tasks.parent AND p.state = 'suspended')
-          AND NOT EXISTS (SELECT 1 FROM tasks AS c INDEXED BY tasks_open_children
-                          WHERE c.parent = tasks.id AND c.ended_at IS NULL)
-          AND NOT EXISTS (SELECT 1 FROM limits AS l WHERE l.function = tasks.function))
 RETURNING
     id,
     row,

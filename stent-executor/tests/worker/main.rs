@@ -8,4 +8,5 @@ mod client;
 #[cfg(test)]
 mod deaf;
 mod life;
+#[cfg(test)]
 mod standing;

@@ -34,10 +34,7 @@ async fn suspensions_of_many_share_a_call(bench: Bench) {
 async fn a_wait_for_a_signal_is_an_entry_and_a_value_given_is_another(bench: Bench) {
     let mut scene = Scene::open(bench).await;
     let stent = scene.process.stent.clone();
-    let waits = scene.on(
-        "journal insert 1, tasks insert 1",
-        "journal insert 1, signals insert 1, tasks insert 1",
-    );
+    let waits = scene.on("journal insert 1, tasks insert 1", "journal insert 1, signals insert 1, tasks insert 1");
     let given = scene.on(
         "journal insert 1, signal_sends insert 1, signals delete 1, signals insert 1, tasks update",
         "journal insert 1, signal_sends insert 1, signals update 2, tasks update",

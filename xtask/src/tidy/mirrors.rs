@@ -9,9 +9,10 @@ pub(super) const REASON: &str = "Who knows one backend knows both: same files, s
 const SIBLINGS: [&str; 2] = ["stent-backend-sqlite", "stent-backend-postgres"];
 const FOLDERS: [&str; 2] = ["src/", "migrations/"];
 /// What only one of the databases has: SQLite one writer, which groups what waits for it; PostgreSQL a network, hints that cross it, and claims that meet.
-const ALONE: [&str; 10] = [
+const ALONE: [&str; 11] = [
     "src/transaction/group.rs",
     "src/transaction/job.rs",
+    "src/transaction/tests.rs",
     "src/tls.rs",
     "src/pipeline.rs",
     "src/listen.rs",
