@@ -1,5 +1,6 @@
 //! Transactions: begun again when another stood in their way, and told to listeners once they are committed.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -19,6 +20,7 @@ pub(crate) type Hinted<T> = (T, Vec<Hint>);
 /// The lock rules hold at no other level, and a role may have another by default.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 const BEGIN_READS: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+const COMMIT: &str = "COMMIT";
 const ROLL_BACK: &str = "ROLLBACK";
 
 /// How often a transaction is begun in all before its conflict is answered.
@@ -120,8 +122,14 @@ impl PostgresBackend {
             let database = self.database();
             let session = Session::of_client(database.client(operation).await?, database, operation);
             let mut open = Open { session, is_over: false };
-            let (begun, done, committed) =
-                tokio::join!(biased; open.session.frame(BEGIN), job(&open.session), open.session.frame("COMMIT"));
+            let has_failed = AtomicBool::new(false);
+            let (begun, done, committed) = tokio::join!(
+                biased;
+                open.session.frame(BEGIN),
+                async { job(&open.session).await.inspect_err(|_| has_failed.store(true, Ordering::Relaxed)) },
+                // What failed before all was begun leaves nothing behind.
+                async { open.session.frame(if has_failed.load(Ordering::Relaxed) { ROLL_BACK } else { COMMIT }).await },
+            );
             // A statement that failed has undone all of it, and the transaction is over all the same.
             open.is_over = committed.is_ok();
             begun.and(done).and_then(|answer| committed.map(|()| answer))
@@ -144,7 +152,7 @@ impl PostgresBackend {
         });
         match begun.and(done) {
             Ok(answer) => {
-                open.session.frame("COMMIT").await?;
+                open.session.frame(COMMIT).await?;
                 open.is_over = true;
                 Ok(answer)
             }

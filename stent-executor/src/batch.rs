@@ -33,6 +33,11 @@ pub(crate) trait Batched: Send + Sync + 'static {
         1
     }
 
+    /// Makes a batch ready, once, when it goes out.
+    fn prepare(&self, items: &mut [Self::Item], beside: &mut [Self::Beside]) {
+        let _ = (items, beside);
+    }
+
     async fn call(&self, items: &[Self::Item], beside: &[Self::Beside]) -> Result<Vec<Self::Answer>, BackendError>;
 }
 
@@ -196,6 +201,7 @@ impl<C: Batched> Queue<C> {
             beside.push(entry.beside);
             submitters.push(entry.answer);
         }
+        self.call.prepare(&mut items, &mut beside);
         match self.attempt(&items, &beside, &submitters).await {
             Ok(answers) => {
                 for (submitter, answer) in submitters.into_iter().zip(answers) {

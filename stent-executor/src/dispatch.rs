@@ -22,7 +22,7 @@ use crate::nudge::Nudges;
 use crate::options::Call;
 use crate::registry::Registry;
 use crate::stent::{Stent, patiently};
-use crate::worker::Place;
+use crate::worker::{Place, StandingClaims, in_claim_order};
 
 impl Stent {
     /// Dispatches a call: from now on it runs, wherever a worker has its function. Calls dispatched at the same time
@@ -37,12 +37,9 @@ impl Stent {
     pub async fn dispatch<F: DurableFunction>(&self, call: Call<F>) -> Result<Execution<F::Output>, StentError> {
         let mut new = [self.prepare(call)?];
         self.recall(&mut new).await?;
-        let [mut new] = new;
+        let [new] = new;
         let id = new.id;
-        let standing = new.born.is_none().then_some(&self.program.standing);
-        let place = standing.and_then(|standing| standing.place_for(id.root(), &new.task));
-        new.task.claim = place.as_ref().map(Place::claim);
-        let dispatched = self.program.dispatches.submit_with(new, place).await?;
+        let dispatched = self.program.dispatches.submit(new).await?;
         self.dispatched(id, dispatched)
     }
 
@@ -62,8 +59,7 @@ impl Stent {
         }
         self.recall(&mut new).await?;
         let program = &self.program;
-        let dispatches =
-            Dispatches::new(Arc::clone(&program.backend), Arc::clone(&program.clock), Arc::clone(&program.nudges));
+        let dispatches = program.dispatcher();
         let answers = patiently(BackendError::is_transient, || dispatches.call(&new, &[])).await?;
         new.iter().zip(answers).map(|(new, dispatched)| self.dispatched(new.id, dispatched)).collect()
     }
@@ -176,11 +172,12 @@ impl<T> Execution<T> {
     async fn outcome(&self) -> Result<Outcome, ExecutionError> {
         let program = &self.stent.program;
         let mut watcher = program.news.watcher();
+        let mut is_told = true;
         loop {
             // Watched before it is asked for, so that no end falls between.
             watcher.add(0, Watch::Execution(self.id), true);
-            // What runs here is open, and tells its end.
-            if !program.standing.runs(self.id.root()) {
+            // What runs here is open, and tells its end, or that it is no longer its own.
+            if !(is_told && program.standing.runs(self.id.root())) {
                 match program.statuses.submit(self.id).await? {
                     ExecutionStatus::Unknown => return Err(ExecutionError::NotFound),
                     ExecutionStatus::Ended(ended) => return Ok(ended.outcome),
@@ -190,6 +187,8 @@ impl<T> Execution<T> {
             if let Some(ended) = watcher.next().await.ended {
                 return Ok(ended.outcome);
             }
+            // Somebody else has ended it, perhaps.
+            is_told = false;
         }
     }
 }
@@ -243,15 +242,10 @@ impl<T> fmt::Debug for Execution<T> {
 
 /// Dispatches that share a transaction.
 pub(crate) struct Dispatches {
-    backend: Arc<dyn Backend>,
-    clock: Arc<dyn Clock>,
-    nudges: Arc<Nudges>,
-}
-
-impl Dispatches {
-    pub(crate) fn new(backend: Arc<dyn Backend>, clock: Arc<dyn Clock>, nudges: Arc<Nudges>) -> Self {
-        Self { backend, clock, nudges }
-    }
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) nudges: Arc<Nudges>,
+    pub(crate) standing: Arc<StandingClaims>,
 }
 
 #[async_trait]
@@ -265,9 +259,27 @@ impl Batched for Dispatches {
         new.id
     }
 
+    fn prepare(&self, new: &mut [NewExecution], places: &mut [Option<Place>]) {
+        // A key that another transaction is about to bear is waited for: nobody waits with it in a slot.
+        if new.iter().any(|new| new.dedup.is_some()) {
+            return;
+        }
+        for at in in_claim_order(new.iter().map(|new| &new.task)) {
+            let (Some(new), Some(place)) = (new.get_mut(at), places.get_mut(at)) else { continue };
+            if new.born.is_none() {
+                *place = self.standing.place_for(new.id.root(), &new.task);
+                new.task.claim = place.as_ref().map(Place::claim);
+            }
+        }
+    }
+
     async fn call(&self, new: &[NewExecution], places: &[Option<Place>]) -> Result<Vec<Dispatched>, BackendError> {
         let now = self.clock.now();
         places.iter().flatten().for_each(|place| place.ask(now));
+        let has_free = new.iter().any(|new| new.task.due <= now && new.task.claim.is_none());
+        if has_free {
+            self.nudges.making();
+        }
         let answers = self.backend.dispatch(now, new).await?;
         for ((new, place), answer) in new.iter().zip(places).zip(&answers) {
             match (place, answer) {
@@ -276,7 +288,7 @@ impl Batched for Dispatches {
                 (None, _) => {}
             }
         }
-        if new.iter().any(|new| new.task.due <= now && new.task.claim.is_none()) {
+        if has_free {
             self.nudges.tasks_ready();
         }
         for new in new {

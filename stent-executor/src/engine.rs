@@ -21,7 +21,7 @@ use crate::settings::Settings;
 use crate::slots::Slots;
 use crate::stent::Program;
 use crate::wait::News;
-use crate::worker::{Place, StandingClaims};
+use crate::worker::{Place, StandingClaims, in_claim_order};
 
 /// Rows that one transaction of turns may write, so that nobody's renewal waits behind it for long.
 const TURN_ROWS: usize = 5_000;
@@ -51,15 +51,20 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn new(program: &Program, settings: Settings) -> Self {
-        let Program { backend, clock, codec, registry, nudges, news, resources, .. } = program;
-        let lane = || Lane { backend: Arc::clone(backend), clock: Arc::clone(clock), nudges: Arc::clone(nudges) };
+        let Program { backend, clock, codec, registry, nudges, news, resources, standing, .. } = program;
+        let lane = || Lane {
+            backend: Arc::clone(backend),
+            clock: Arc::clone(clock),
+            nudges: Arc::clone(nudges),
+            standing: Arc::clone(standing),
+        };
         let limits = |items, weight| BatchLimits { items, weight, patience: None };
         Self {
             turns: Batcher::new(limits(500, TURN_ROWS), Turns(lane())),
             suspensions: Batcher::new(limits(500, 500), Suspensions(lane())),
             outcomes: Batcher::new(limits(1_000, 1_000), Outcomes(Arc::clone(backend))),
             slots: Slots::new(settings.concurrency),
-            standing: Arc::clone(&program.standing),
+            standing: Arc::clone(standing),
             residents: Residents::new(settings.max_resident),
             divergences: Divergences::default(),
             foreign_awaits: ForeignAwaits::default(),
@@ -79,6 +84,7 @@ struct Lane {
     backend: Arc<dyn Backend>,
     clock: Arc<dyn Clock>,
     nudges: Arc<Nudges>,
+    standing: Arc<StandingClaims>,
 }
 
 struct Turns(Lane);
@@ -98,12 +104,22 @@ impl Batched for Turns {
         1 + turn.entries.len() + turn.children.len() + turn.dispatches.len()
     }
 
+    fn prepare(&self, turns: &mut [TurnWrite], births: &mut [Births]) {
+        for (turn, births) in turns.iter_mut().zip(births) {
+            births.find(&self.0.standing, turn);
+        }
+    }
+
     async fn call(&self, turns: &[TurnWrite], births: &[Births]) -> Result<Vec<TurnCommit>, BackendError> {
         let now = self.0.clock.now();
         births.iter().for_each(|births| births.ask(now));
-        let commits = self.0.backend.write(now, turns).await?;
         let is_free = |child: &NewChild| child.task.claim.is_none() && child.born.is_none();
-        if turns.iter().any(|turn| turn.children.iter().any(is_free) || !turn.dispatches.is_empty()) {
+        let has_free = turns.iter().any(|turn| turn.children.iter().any(is_free) || !turn.dispatches.is_empty());
+        if has_free {
+            self.0.nudges.making();
+        }
+        let commits = self.0.backend.write(now, turns).await?;
+        if has_free {
             self.0.nudges.tasks_ready();
         }
         for ((turn, births), commit) in turns.iter().zip(births).zip(&commits) {
@@ -129,15 +145,19 @@ pub(crate) struct Births {
 }
 
 impl Births {
+    /// Of children of a task of this execution and depth.
+    pub(crate) fn of(execution: ExecutionId, depth: u32) -> Self {
+        Self { above: Some((execution, depth)), places: Vec::new() }
+    }
+
     /// Finds places for children, as far as there are, and has them made under the claims of these.
-    pub(crate) fn of(standing: &StandingClaims, turn: &mut TurnWrite, execution: ExecutionId, depth: u32) -> Self {
-        let mut places = Vec::new();
-        for (at, child) in turn.children.iter_mut().enumerate().filter(|(_, child)| child.born.is_none()) {
+    fn find(&mut self, standing: &StandingClaims, turn: &mut TurnWrite) {
+        for at in in_claim_order(turn.children.iter().map(|child| &child.task)) {
+            let Some(child) = turn.children.get_mut(at).filter(|child| child.born.is_none()) else { continue };
             let place = standing.place_for(child.id, &child.task);
             child.task.claim = place.as_ref().map(Place::claim);
-            places.extend(place.map(|place| (at, place)));
+            self.places.extend(place.map(|place| (at, place)));
         }
-        Self { above: Some((execution, depth)), places }
     }
 
     fn ask(&self, now: Timestamp) {

@@ -167,4 +167,6 @@ mod pages {
     struct TransactionalDispatch;
     #[doc = include_str!("../../features/023-postgresql.md")]
     struct Postgresql;
+    #[doc = include_str!("../../features/024-scale.md")]
+    struct Scale;
 }

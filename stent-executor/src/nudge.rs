@@ -24,6 +24,8 @@ pub(crate) struct Nudge {
 #[derive(Debug, Default)]
 struct Told {
     ready: bool,
+    /// This process has made tasks that are free, or is about to.
+    made: bool,
     due: Option<Timestamp>,
     deadline: Option<Timestamp>,
 }
@@ -52,6 +54,11 @@ impl Nudges {
         if !self.has_hints {
             self.each(Nudge::tasks_ready);
         }
+    }
+
+    /// Tasks are about to be made that are free to claim: until the next look nothing goes before them.
+    pub(crate) fn making(&self) {
+        self.each(|nudge| nudge.told().made = true);
     }
 
     /// A task falls due then.
@@ -102,6 +109,16 @@ impl Nudge {
     /// A claim may have been lost or cancelled.
     pub(crate) fn beat(&self) {
         self.beat.notify_one();
+    }
+
+    /// A look begins, which sees what was made.
+    pub(crate) fn looks(&self) {
+        self.told().made = false;
+    }
+
+    /// True if this process has made tasks that no look has seen yet.
+    pub(crate) fn has_made(&self) -> bool {
+        self.told().made
     }
 
     /// True if tasks may be free to claim, and nobody has looked since that was told.

@@ -47,6 +47,18 @@ pub(crate) struct Program {
     pub(crate) statuses: Batcher<ExecutionId, ExecutionStatus>,
 }
 
+impl Program {
+    /// Dispatches, each call by itself.
+    pub(crate) fn dispatcher(&self) -> Dispatches {
+        Dispatches {
+            backend: Arc::clone(&self.backend),
+            clock: Arc::clone(&self.clock),
+            nudges: Arc::clone(&self.nudges),
+            standing: Arc::clone(&self.standing),
+        }
+    }
+}
+
 impl Stent {
     /// Begins to build a client of this backend.
     ///
@@ -200,7 +212,13 @@ impl StentBuilder {
         let poll = self.poll.unwrap_or(if has_hints { settings::POLL_WITH_HINTS } else { settings::POLL });
         let nudges = Arc::new(Nudges::new(has_hints));
         let limits = |patience| BatchLimits { items: 500, weight: 500, patience };
-        let dispatches = Dispatches::new(Arc::clone(&backend), Arc::clone(&clock), Arc::clone(&nudges));
+        let standing = Arc::<StandingClaims>::default();
+        let dispatches = Dispatches {
+            backend: Arc::clone(&backend),
+            clock: Arc::clone(&clock),
+            nudges: Arc::clone(&nudges),
+            standing: Arc::clone(&standing),
+        };
         let program = Program {
             dispatches: Batcher::new(limits(Some(settings::PATIENCE)), dispatches),
             statuses: Batcher::new(limits(None), Statuses::new(Arc::clone(&backend))),
@@ -214,7 +232,7 @@ impl StentBuilder {
             allows_remote,
             poll,
             nudges,
-            standing: Arc::default(),
+            standing,
         };
         Ok(Stent { program: Arc::new(program) })
     }

@@ -56,14 +56,16 @@ impl PostgresBackend {
     }
 }
 
-/// Completes roots that hold their claims, leave nothing open and share no result, by one statement; answers with which that were. No other transaction wants more
-/// than one root and what is below it, or waits for one while it holds another: they need no order.
+/// Completes roots that hold their claims, leave nothing open and share no result, by one statement; answers with which that were. Others lock one root and what is below
+/// it; the ends of several suspended parents alone are locked together, in order, and so these are given in order, too. Nobody makes children below them any more: what they made
+/// was answered before they end.
 async fn roots_at_once(
     session: &Session<'_>,
     now: Timestamp,
     ends: &[TaskEnd],
 ) -> Result<Hinted<HashSet<TaskId>>, BackendError> {
-    let ends: Vec<_> = ends.iter().collect();
+    let mut ends: Vec<_> = ends.iter().collect();
+    ends.sort_unstable_by_key(|end| end.claim.task);
     let rows = Given::new(session, &ends)?.apply(session, now, Which::Roots).await?;
     let applied = read(session, &ends, &rows)?;
     Ok((applied.iter().map(|applied| applied.end.claim.task).collect(), hints(&applied)))

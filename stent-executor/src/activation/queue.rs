@@ -217,6 +217,5 @@ pub(crate) async fn send(
             write.children[at].born = value;
         }
     }
-    let births = Births::of(&engine.standing, &mut write, execution, depth);
-    engine.turns.submit_with(write, births).await
+    engine.turns.submit_with(write, Births::of(execution, depth)).await
 }

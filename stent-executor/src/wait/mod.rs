@@ -86,6 +86,11 @@ impl News {
         self.handle.0.watches().execution_ended(execution, ended);
     }
 
+    /// Tells those who wait for an execution that it may have ended elsewhere: it does not run here any more.
+    pub(crate) fn execution_doubted(&self, execution: ExecutionId) {
+        self.handle.0.watches().execution_doubted(execution);
+    }
+
     /// Tells those who wait for a signal that there is a value: this process sent it.
     pub(crate) fn signalled(&self, execution: ExecutionId, name: &SignalName) {
         self.handle.0.watches().signalled(execution, name);

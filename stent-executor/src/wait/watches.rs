@@ -185,6 +185,12 @@ impl Watches {
         }
     }
 
+    pub(super) fn execution_doubted(&mut self, execution: ExecutionId) {
+        for id in self.by_execution.get(&execution).cloned().unwrap_or_default() {
+            self.fire(id, None);
+        }
+    }
+
     pub(super) fn signalled(&mut self, execution: ExecutionId, name: &SignalName) {
         for id in self.by_signal.get(&(execution, name.clone())).cloned().unwrap_or_default() {
             self.fire(id, None);

@@ -10,6 +10,7 @@ use stent_core::limits;
 use stent_core::name::{QueueName, Tag};
 use stent_core::time::IntoDuration;
 use stent_core::worker::WorkerState;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::contact::Contact;
@@ -143,6 +144,7 @@ impl WorkerBuilder {
         let engine = Arc::new(Engine::new(program, self.settings));
         let shared = Shared {
             id: WorkerId::random(),
+            runtime: Handle::current(),
             functions: engine.registry.claim_functions(),
             queues: self.queues.into(),
             tags: self.tags.into(),

@@ -55,6 +55,7 @@ pub(super) async fn claim(shared: Arc<Shared>) {
             continue;
         }
         let (asked, limit) = (Instant::now(), slots.len());
+        shared.nudge.looks();
         let request = request(&shared, limit, looks.is_poll);
         let Some((claimed_at, claimed)) = ask(&shared, request).await else { return };
         let pause = shared.engine.clock.pause((asked.elapsed() * PAUSE_FACTOR).min(LONGEST_PAUSE));

@@ -54,6 +54,7 @@ pub(super) async fn end(shared: &Shared, claim: Claim, is_root: Option<bool>, en
         Ok(Committed { commit: Commit::Applied, at }) => tell(shared, claim.task, is_root, news, at),
         Ok(Committed { commit: Commit::ClaimLost, .. }) => {
             tracing::info!(task = %claim.task, "the claim was lost before its end was written");
+            shared.engine.news.execution_doubted(claim.task.as_execution());
         }
         // The lease ends by itself then, and somebody tries again.
         Err(error) => tracing::error!(task = %claim.task, %error, "the end of the task cannot be written"),

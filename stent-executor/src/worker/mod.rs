@@ -29,6 +29,7 @@ use stent_core::claim::ClaimFunction;
 use stent_core::name::{QueueName, Tag};
 use stent_core::worker::{ProcessIdentity, WorkerRecord, WorkerState};
 use stent_core::{Timestamp, WorkerId};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::batch::Batcher;
@@ -42,7 +43,7 @@ use lease::Leases;
 use replays::EarlyReplays;
 
 pub use builder::WorkerBuilder;
-pub(crate) use standing::{Place, StandingClaims};
+pub(crate) use standing::{Place, StandingClaims, in_claim_order};
 
 /// A running worker. Dropped, it stops at once; [`drain`](Self::drain) lets its tasks finish.
 pub struct Worker {
@@ -52,6 +53,8 @@ pub struct Worker {
 /// What the parts of a worker share.
 struct Shared {
     id: WorkerId,
+    /// Where its tasks run, whoever makes them.
+    runtime: Handle,
     engine: Arc<Engine>,
     functions: Arc<[ClaimFunction]>,
     queues: Arc<[QueueName]>,

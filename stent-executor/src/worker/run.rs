@@ -24,7 +24,8 @@ pub(super) fn spawn(shared: &Arc<Shared>, task: ClaimedTask, slot: Slot, held: H
 /// Drives a task that is counted already on a task of its own.
 pub(super) fn go_on(active: Active, task: ClaimedTask, slot: Slot, held: Held) {
     let span = telemetry::activation(&task);
-    tokio::spawn(run(active, task, slot, held).instrument(span));
+    let runtime = active.worker().runtime.clone();
+    runtime.spawn(run(active, task, slot, held).instrument(span));
 }
 
 /// A claimed task whose end is not known yet.
@@ -92,7 +93,7 @@ fn refusal(shared: &Shared, task: &ClaimedTask) -> Option<End> {
 
 /// Runs a task's code until it ends, leaves memory or must stop; what is left to write, if anything.
 async fn activate(shared: &Arc<Shared>, task: ClaimedTask, slot: Slot, held: &mut Held) -> Option<End> {
-    let origin = Origin::new(task.claim.task, task.function.clone());
+    let (origin, execution) = (Origin::new(task.claim.task, task.function.clone()), task.execution);
     let leave = shared.replays.begin(task.claim.task).unwrap_or_else(|| shared.draining.subscribe());
     let activation = activation::run(Arc::clone(&shared.engine), task, slot, leave);
     let mut activation = Box::pin(AssertUnwindSafe(activation).catch_unwind());
@@ -111,6 +112,7 @@ async fn activate(shared: &Arc<Shared>, task: ClaimedTask, slot: Slot, held: &mu
         Ok(Ok(Left::Suspended)) => None,
         Ok(Ok(Left::Lost)) => {
             tracing::info!("the claim was lost before its turn was written");
+            shared.engine.news.execution_doubted(execution);
             None
         }
         Ok(Err(panic)) => {
@@ -120,6 +122,7 @@ async fn activate(shared: &Arc<Shared>, task: ClaimedTask, slot: Slot, held: &mu
         }
         Err(why @ (Revoked::Lost | Revoked::Cancelled)) => {
             tracing::info!(?why, "the claim is gone; the code was stopped");
+            shared.engine.news.execution_doubted(execution);
             None
         }
         Err(Revoked::LeaseOver) => release("the worker did not reach the store in time"),

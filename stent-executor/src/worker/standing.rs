@@ -4,6 +4,7 @@
 //! It is given what that claim would have given: only to a worker that knows of nothing else to take, with a free slot, that has the function and serves queue
 //! and tags; nothing of limited functions, whose places are counted over all workers (C-Q1, C-Q3, C-R7).
 
+use std::cmp::Reverse;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -40,12 +41,18 @@ impl StandingClaims {
     }
 }
 
+/// The places of tasks in the order in which claims would give them: priority (high first), due time, age (C-Q1).
+pub(crate) fn in_claim_order<'t>(tasks: impl Iterator<Item = &'t NewTask>) -> Vec<usize> {
+    let mut order: Vec<_> = tasks.map(|task| (Reverse(task.priority), task.due)).zip(0..).collect();
+    order.sort_unstable();
+    order.into_iter().map(|(_, at)| at).collect()
+}
+
 /// A slot that is kept for a task while it is being made under a claim. Dropped before it is known what became of that, it sees to it that nobody waits for the
 /// lease of a claim that nobody holds.
 pub(crate) struct Place {
     task: TaskId,
     claim: FirstClaim,
-    until: Timestamp,
     state: Mutex<State>,
 }
 
@@ -66,10 +73,14 @@ impl Place {
             return None;
         }
         let slot = worker.engine.slots.take_for_claim()?;
-        let claim = FirstClaim { worker: worker.id, token: ClaimToken::random(), lease: worker.engine.settings.lease };
-        // The lease counts from when the store is asked, which is later.
-        let until = now.after(claim.lease);
-        Some(Self { task, claim, until, state: Mutex::new(State::Kept(Active::begin(&worker), slot)) })
+        let active = Active::begin(&worker);
+        // Counted first: who drains either sees it or is seen here.
+        if !worker.is_running() {
+            return None;
+        }
+        let claim =
+            FirstClaim { worker: worker.id, token: ClaimToken::random(), lease: worker.engine.settings.lease };
+        Some(Self { task, claim, state: Mutex::new(State::Kept(active, slot)) })
     }
 
     /// The claim under which the task is to be made.
@@ -89,9 +100,9 @@ impl Place {
     /// The task was made, a root or a child of this parent one deeper than it: it begins.
     pub(crate) fn begin(&self, new: &NewTask, execution: ExecutionId, parent: Option<(TaskId, u32)>) {
         self.change(|state| match state {
-            State::Asked(active, slot, at) if active.worker().now() < self.until => {
+            State::Asked(active, slot, at) if active.worker().now() < at.after(self.claim.lease) => {
                 let task = self.claimed(new, execution, parent, at);
-                let held = active.worker().leases.hold(&task, self.until);
+                let held = active.worker().leases.hold(&task, at.after(self.claim.lease));
                 run::go_on(active, task, slot, held);
                 State::Gone
             }
@@ -99,9 +110,12 @@ impl Place {
         });
     }
 
-    /// The task was not made.
+    /// The task was not made by this call; perhaps by one before.
     pub(crate) fn leave(&self) {
-        self.change(|_| State::Gone);
+        self.change(|state| match state {
+            State::Doubtful(active) => State::Doubtful(active),
+            _ => State::Gone,
+        });
     }
 
     /// The task as a claim would have given it.
@@ -148,14 +162,12 @@ impl Drop for Place {
             State::Asked(active, ..) | State::Doubtful(active) => active,
             State::Kept(..) | State::Gone => return,
         };
-        // Perhaps it was made: then it is given back, with its attempt. Without a runtime the lease decides.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let claim = Claim { task: self.task, token: self.claim.token };
-            let reason = Some("it was not known in time whether it was made".into());
-            runtime.spawn(async move {
-                complete::end(active.worker(), claim, None, End::Released { until: None, reason }).await;
-            });
-        }
+        // Perhaps it was made: then it is given back, with its attempt. If it is being made only now the lease decides.
+        let claim = Claim { task: self.task, token: self.claim.token };
+        let reason = Some("it was not known in time whether it was made".into());
+        active.worker().runtime.clone().spawn(async move {
+            complete::end(active.worker(), claim, None, End::Released { until: None, reason }).await;
+        });
     }
 }
 
@@ -166,6 +178,7 @@ impl Shared {
             && *self.state.borrow() == WorkerState::Ready
             && self.awaits_tasks.load(Ordering::SeqCst)
             && !self.nudge.is_ready()
+            && !self.nudge.has_made()
     }
 
     /// Whether a claim of it would give such a task.

@@ -49,6 +49,12 @@ pub(crate) async fn hold(ctx: Ctx) -> Result<u32> {
     Ok(ctx.attempt())
 }
 
+/// Calls `hold`.
+#[durable]
+pub(crate) async fn holds(ctx: Ctx) -> Result<u32> {
+    ctx.call(hold()).await
+}
+
 /// Shares its result.
 #[durable(cached)]
 pub(crate) async fn shared(ctx: Ctx, number: u32) -> Result<u32> {
@@ -106,7 +112,7 @@ impl Bench {
         let (left_sender, left) = mpsc::unbounded_channel();
         let gate = Arc::new(Semaphore::new(0));
         let stent = Stent::builder(FaultyBackend::new(Arc::new(memory.clone()), plan.clone()))
-            .functions(functions![add, adds, block, hold, shared])
+            .functions(functions![add, adds, block, hold, holds, shared])
             .resource(Probe { entered: entered_sender, left: left_sender, gate: Arc::clone(&gate) })
             .clock(Arc::new(clock.clone()))
             .build()
@@ -130,6 +136,11 @@ impl Bench {
     /// True if a run of `hold` began that was not asked for.
     pub(crate) fn has_entered(&mut self) -> bool {
         self.entered.try_recv().is_ok()
+    }
+
+    /// True if a run of `hold` has left memory.
+    pub(crate) fn has_left(&mut self) -> bool {
+        self.left.try_recv().is_ok()
     }
 
     /// Waits until a run of `hold` has left memory.

@@ -93,7 +93,7 @@ async fn a_function_that_is_not_registered_is_refused_unless_others_may_have_it(
     let bench = Bench::new().await;
     let refused = bench.stent.dispatch(elsewhere()).await.unwrap_err();
     let StentError::Call(InvalidCall::UnknownFunction { name, known }) = &refused else { panic!("{refused}") };
-    assert!(name.ends_with("elsewhere") && known.len() == 5, "{refused}");
+    assert!(name.ends_with("elsewhere") && known.len() == 6, "{refused}");
     let remote = Stent::builder(MemoryBackend::new()).allow_remote(true).build().await.unwrap();
     assert_eq!(remote.dispatch(elsewhere()).await.unwrap().status().await.unwrap(), ExecutionState::Pending);
 }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use stent_core::TaskId;
-use stent_core::backend::{Inspect, Page, TaskFilter};
+use stent_core::{TaskId, WorkerId};
+use stent_core::backend::{Claims, Inspect, Page, TaskFilter};
 use stent_core::task::{TaskRecord, TaskState};
 use stent_core::worker::WorkerState;
-use stent_executor::Execution;
+use stent_executor::{Execution, ExecutionError};
 use stent_testkit::faulty::{Fault, Moment};
 
-use crate::bench::{Bench, add, adds, hold, soon};
+use crate::bench::{Bench, add, adds, hold, holds, soon};
 
 /// How often a method was called.
 fn count(bench: &Bench, method: &str) -> usize {
@@ -164,6 +164,67 @@ async fn a_worker_that_drains_begins_nothing() {
     worker.drain().await.unwrap();
     let execution = bench.stent.dispatch(hold()).await.unwrap();
     assert_eq!(look(&bench, execution.id().root()).await.state, TaskState::Pending);
-    let claims = bench.claim_elsewhere::<hold>(stent_core::WorkerId::random(), Duration::from_secs(10)).await;
+    let claims = bench.claim_elsewhere::<hold>(WorkerId::random(), Duration::from_secs(10)).await;
     assert_eq!(claims.len(), 1);
+}
+
+/// C-X1: what another has ended is known to who waits for it, though it ran here: without time passing.
+#[tokio::test]
+async fn a_client_learns_of_a_cancel_of_what_runs_here() {
+    let mut bench = Bench::new().await;
+    let worker = idle(&bench).await;
+    let execution = bench.stent.dispatch(hold()).await.unwrap();
+    assert_eq!(bench.entered().await, 1);
+    execution.cancel().await.unwrap();
+    assert!(matches!(soon("the end", execution.result()).await, Err(ExecutionError::Cancelled)));
+    drop(worker);
+}
+
+/// C-Y4: the worker's own runtime runs it, whoever dispatches.
+#[test]
+fn what_another_runtime_dispatches_outlives_it() {
+    let ours = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (mut bench, worker) = ours.block_on(async {
+        let bench = Bench::new().await;
+        let worker = bench.worker().await;
+        while !worker.is_idle() {
+            tokio::task::yield_now().await;
+        }
+        (bench, worker)
+    });
+    let theirs = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let execution = theirs.block_on(bench.stent.dispatch(hold())).unwrap();
+    drop(theirs);
+    ours.block_on(async {
+        assert_eq!(bench.entered().await, 1);
+        assert!(!bench.has_left());
+        bench.gate.add_permits(1);
+        assert_eq!(result(&execution).await, 1);
+        drop(worker);
+    });
+}
+
+/// C-Y4: a turn whose answer was lost, and whose task another has taken meanwhile, leaves no child in nobody's hands.
+#[tokio::test]
+async fn children_of_a_turn_that_is_found_lost_go_back_with_their_attempts() {
+    let mut bench = Bench::new().await;
+    let worker = idle(&bench).await;
+    // The dispatch, and the write of the turn: its answer is lost, and so is all that follows.
+    bench.plan.plan(2, Fault::Dies(Moment::After));
+    let execution = bench.stent.dispatch(holds()).await.unwrap();
+    soon("the turn is written", async {
+        while count(&bench, "write") == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let now = bench.now();
+    assert_eq!(bench.memory.lapse(now, worker.id()).await.unwrap(), 2);
+    let taken = bench.claim_elsewhere::<holds>(WorkerId::random(), Duration::from_secs(3_600)).await;
+    assert_eq!(taken.len(), 1);
+    bench.plan.repair();
+    assert_eq!(bench.entered().await, 1, "the child's first attempt");
+    bench.gate.add_permits(1);
+    bench.left().await;
+    let _ = execution;
 }
