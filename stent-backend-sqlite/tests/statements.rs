@@ -30,11 +30,14 @@ fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
 
 /// The statements that tables are read and written by, one by one: a file may hold a transaction.
 fn single() -> Vec<(String, String)> {
-    let parts = |(name, text): (String, String)| {
-        let parts: Vec<_> = text.split_inclusive(";\n").map(|part| (name.clone(), part.to_owned())).collect();
-        parts
+    let parts = |(name, text): (String, String)| -> Vec<_> {
+        if !text.contains("\nBEGIN IMMEDIATE;\n") {
+            return vec![(name, text)];
+        }
+        text.split_inclusive(";\n").map(|part| (name.clone(), part.to_owned())).collect()
     };
-    let is_bound = |(_, text): &(String, String)| !["BEGIN", "COMMIT"].iter().any(|word| text.contains(word));
+    let is_bound =
+        |(_, text): &(String, String)| !["BEGIN IMMEDIATE;\n", "COMMIT;\n"].iter().any(|end| text.ends_with(end));
     statements().into_iter().flat_map(parts).filter(is_bound).collect()
 }
 
