@@ -78,8 +78,7 @@ impl Place {
         if !worker.is_running() {
             return None;
         }
-        let claim =
-            FirstClaim { worker: worker.id, token: ClaimToken::random(), lease: worker.engine.settings.lease };
+        let claim = FirstClaim { worker: worker.id, token: ClaimToken::random(), lease: worker.engine.settings.lease };
         Some(Self { task, claim, state: Mutex::new(State::Kept(active, slot)) })
     }
 

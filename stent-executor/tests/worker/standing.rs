@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use stent_core::{TaskId, WorkerId};
 use stent_core::backend::{Claims, Inspect, Page, TaskFilter};
 use stent_core::task::{TaskRecord, TaskState};
 use stent_core::worker::WorkerState;
+use stent_core::{TaskId, WorkerId};
 use stent_executor::{Execution, ExecutionError};
 use stent_testkit::faulty::{Fault, Moment};
 
