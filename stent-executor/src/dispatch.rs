@@ -59,8 +59,7 @@ impl Stent {
         }
         self.recall(&mut new).await?;
         let program = &self.program;
-        let dispatches = program.dispatcher();
-        let answers = patiently(BackendError::is_transient, || dispatches.call(&new, &[])).await?;
+        let answers = patiently(BackendError::is_transient, || program.dispatcher.call(&new, &[])).await?;
         new.iter().zip(answers).map(|(new, dispatched)| self.dispatched(new.id, dispatched)).collect()
     }
 
@@ -241,6 +240,7 @@ impl<T> fmt::Debug for Execution<T> {
 }
 
 /// Dispatches that share a transaction.
+#[derive(Clone)]
 pub(crate) struct Dispatches {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) clock: Arc<dyn Clock>,

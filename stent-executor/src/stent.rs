@@ -43,20 +43,10 @@ pub(crate) struct Program {
     pub(crate) news: News,
     pub(crate) nudges: Arc<Nudges>,
     pub(crate) standing: Arc<StandingClaims>,
+    /// Dispatches, each call by itself; `dispatches` gathers them.
+    pub(crate) dispatcher: Dispatches,
     pub(crate) dispatches: Batcher<NewExecution, Dispatched, Option<Place>>,
     pub(crate) statuses: Batcher<ExecutionId, ExecutionStatus>,
-}
-
-impl Program {
-    /// Dispatches, each call by itself.
-    pub(crate) fn dispatcher(&self) -> Dispatches {
-        Dispatches {
-            backend: Arc::clone(&self.backend),
-            clock: Arc::clone(&self.clock),
-            nudges: Arc::clone(&self.nudges),
-            standing: Arc::clone(&self.standing),
-        }
-    }
 }
 
 impl Stent {
@@ -213,14 +203,14 @@ impl StentBuilder {
         let nudges = Arc::new(Nudges::new(has_hints));
         let limits = |patience| BatchLimits { items: 500, weight: 500, patience };
         let standing = Arc::<StandingClaims>::default();
-        let dispatches = Dispatches {
+        let dispatcher = Dispatches {
             backend: Arc::clone(&backend),
             clock: Arc::clone(&clock),
             nudges: Arc::clone(&nudges),
             standing: Arc::clone(&standing),
         };
         let program = Program {
-            dispatches: Batcher::new(limits(Some(settings::PATIENCE)), dispatches),
+            dispatches: Batcher::new(limits(Some(settings::PATIENCE)), dispatcher.clone()),
             statuses: Batcher::new(limits(None), Statuses::new(Arc::clone(&backend))),
             news: News::new(Arc::clone(&backend), Arc::clone(&clock), poll),
             backend,
@@ -233,6 +223,7 @@ impl StentBuilder {
             poll,
             nudges,
             standing,
+            dispatcher,
         };
         Ok(Stent { program: Arc::new(program) })
     }
