@@ -17,7 +17,7 @@ use crate::backoff::Backoff;
 use crate::{stent, telemetry};
 
 /// How long a worker that stops tries to say so; others learn it by its lease otherwise.
-const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// A running heartbeat. Dropped, it stops; nobody waits for it then.
 pub(super) struct Heartbeat {
