@@ -14,6 +14,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Config, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::control;
 use crate::error::{During, is_aftermath};
 use crate::migrate;
 use crate::options::{Pooler, PostgresOptions};
@@ -196,6 +197,7 @@ impl<'c> Session<'c> {
 
     /// The rows that a statement answers.
     pub(crate) async fn query(&self, sql: &'static str, values: Values<'_>) -> Result<Vec<Row>, BackendError> {
+        let sql = control::statement(sql);
         let place = self.queue.enter();
         let rows = match (&self.via, self.prepared(sql).await?) {
             (Via::Client(client), Prepared::Here(statement)) => place.send(client.query(&statement, values)).await,
@@ -225,6 +227,7 @@ impl<'c> Session<'c> {
 
     /// How many rows a statement changed.
     pub(crate) async fn execute(&self, sql: &'static str, values: Values<'_>) -> Result<u64, BackendError> {
+        let sql = control::statement(sql);
         let place = self.queue.enter();
         let changed = match (&self.via, self.prepared(sql).await?) {
             (Via::Client(client), Prepared::Here(statement)) => place.send(client.execute(&statement, values)).await,

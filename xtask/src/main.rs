@@ -4,6 +4,7 @@ mod bench;
 mod cargo;
 mod ci;
 mod conformance;
+mod controls;
 mod fix;
 mod layout;
 mod libtest;
@@ -28,6 +29,8 @@ Commands:
   test [-- FILTER...]  unit, integration and doc tests
   conformance [--backend memory|sqlite|postgres] [-- FILTER...]
                        the suite on every backend, areas by backends
+  controls [--control NAME]
+                       defects on purpose, each caught by a named test
   bench [W1|...|W6|full ...] [--backend sqlite|postgres] [--runs N] [--short]
         [--concurrency N] [--json FILE] [--profile]
                        what Stent does a second, beside the raw database;
@@ -64,6 +67,8 @@ fn run(arguments: &[String]) -> Result {
         }
         (["conformance"], filter) => conformance::run(None, filter),
         (["conformance", "--backend", name], filter) => conformance::run(Some(name), filter),
+        (["controls"], []) => controls::run(None),
+        (["controls", "--control", name], []) => controls::run(Some(name)),
         (["bench", asked @ ..], []) => bench::run(asked),
         (["postgres"], command) => postgres::run(command),
         (["tidy"], []) => tidy::run(),

@@ -19,12 +19,11 @@ use stent_core::retry::ErrorClass;
 
 use super::operation::{Given, Mode, Phase, Request, StepEvent};
 use super::poll::StepWake;
-#[cfg(test)]
-use super::programs::{Rule, breaks};
-use super::queue::{self, Queue, Receipt, Written};
+use super::queue::{self, Receipt, Written};
 use super::turn::{Driver, Happening, Own};
 use super::{Left, Stop};
 use crate::context::read_payload;
+use crate::control::{Rule, breaks};
 
 impl Driver {
     pub(super) async fn live(&mut self) -> Result<Left, Stop> {
@@ -135,10 +134,7 @@ impl Driver {
 
     /// Starts steps, unless an `order` entry before them is uncommitted: that fences stale workers, too.
     fn start_steps(&mut self) {
-        let may_start = |queue: &Queue| !queue.holds_steps();
-        #[cfg(test)]
-        let may_start = |queue: &Queue| may_start(queue) || breaks(Rule::StartAfterOrder);
-        while may_start(&self.queue) {
+        while !self.queue.holds_steps() || breaks(Rule::StartAfterOrder) {
             let Some(slot) = self.to_start.pop_front() else { return };
             self.running.insert(slot);
             let mut shared = self.activation.shared();
@@ -226,9 +222,7 @@ impl Driver {
             let shared = self.activation.shared();
             // A call that may elapse has two outcomes to choose from: the entry keeps a stale worker from acting on the other one.
             let may_elapse = matches!(shared.operations[slot].request, Request::Call { timeout: Some(_), .. });
-            let is_certain = shared.open.len() == 1 && !may_elapse;
-            #[cfg(test)]
-            let is_certain = is_certain || breaks(Rule::Order);
+            let is_certain = shared.open.len() == 1 && !may_elapse || breaks(Rule::Order);
             if !is_certain {
                 let (turn, id) = (shared.turn + 1, shared.operations[slot].id.clone());
                 drop(shared);

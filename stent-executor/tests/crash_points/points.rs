@@ -136,16 +136,17 @@ pub(crate) fn every_crash_point<F>(
     place: fn() -> Place,
     functions: fn() -> Vec<Registration>,
     call: fn() -> Call<F>,
-    result: &[u64],
+    result: &[u8],
     scenario: &Scenario<'_>,
 ) where
     F: DurableFunction<Output = Vec<u64>>,
 {
+    let result: Vec<_> = result.iter().copied().map(u64::from).collect();
     for moment in [Moment::Before, Moment::After] {
         let dies_at = |k: &usize| {
             let (clock, effects) = (ManualClock::default(), Arc::new(Effects::default()));
             let place = place();
-            Run { place: &place, clock, effects, functions, scenario }.dies_at(*k, moment, call(), result)
+            Run { place: &place, clock, effects, functions, scenario }.dies_at(*k, moment, call(), &result)
         };
         let points = (1..1_000).take_while(dies_at).count();
         // Announcements, claims, ends and what the root writes: fewer calls cannot be.

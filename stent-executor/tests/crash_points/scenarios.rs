@@ -118,51 +118,114 @@ const PLAIN: Scenario<'static> = Scenario { runs: &[], steps: &[], tasks: 0, cou
 const CHAIN: Scenario<'static> =
     Scenario { runs: &[("a", 1), ("b", 1), ("c", 1), ("d", 1), ("e", 1)], steps: &["b", "d"], tasks: 4, ..PLAIN };
 
-macro_rules! crash_points {
-    ($($(#[$doc:meta])* $memory:ident, $file:ident: $call:ident gives $result:expr, $scenario:expr;)*) => {$(
-        $(#[$doc])*
-        #[test]
-        fn $memory() {
-            every_crash_point(Place::memory, functions, $call, &$result.map(u64::from), &$scenario);
-        }
-
-        $(#[$doc])*
-        #[test]
-        fn $file() {
-            every_crash_point(Place::file, functions, $call, &$result.map(u64::from), &$scenario);
-        }
-    )*};
-}
+/// Every wait is one in the store.
+const LEAVING: Scenario<'static> = Scenario { replays: 9, ..CHAIN };
+const MAPPED: Scenario<'static> = Scenario { steps: &[], tasks: 6, ..CHAIN };
+const SIGNALLED: Scenario<'static> =
+    Scenario { runs: &[("a", 1), ("b", 1)], steps: &["a", "b"], tasks: 1, replays: 9, ..PLAIN };
+const SLEEPER: Scenario<'static> =
+    Scenario { runs: &[("a", 1), ("b", 1)], steps: &["a"], tasks: 2, replays: 9, ..PLAIN };
+const RETRIED: Scenario<'static> = Scenario { runs: &[("a", 2), ("b", 1)], steps: &["b"], tasks: 2, ..PLAIN };
+const SHARING: Scenario<'static> = Scenario { runs: &[("a", 1), ("z", 1)], tasks: 4, counted: Some(3), ..PLAIN };
 
 fn functions() -> Vec<stent_executor::Registration> {
     functions![part, shared, moody, sequence, joined, mapped, signalled, sleeper, retried, sharing]
 }
 
-crash_points! {
-    /// C-R1, S22
-    a_sequence_survives_every_crash_point_in_memory, a_sequence_survives_every_crash_point_in_a_file:
-        sequence gives *b"abcde", CHAIN;
-    /// C-R1, C-Q5: every wait is one in the store.
-    a_sequence_that_leaves_memory_survives_every_crash_point_in_memory, a_sequence_that_leaves_memory_survives_every_crash_point_in_a_file:
-        sequence gives *b"abcde", Scenario { replays: 9, ..CHAIN };
-    /// C-R1, C-R2
-    a_join_survives_every_crash_point_in_memory, a_join_survives_every_crash_point_in_a_file:
-        joined gives *b"abcde", CHAIN;
-    /// C-M1, C-M5
-    a_map_survives_every_crash_point_in_memory, a_map_survives_every_crash_point_in_a_file:
-        mapped gives *b"abcde", Scenario { steps: &[], tasks: 6, ..CHAIN };
-    /// C-S2, C-S3
-    a_signal_survives_every_crash_point_in_memory, a_signal_survives_every_crash_point_in_a_file:
-        signalled gives [b'a', 7, b'b'], Scenario { runs: &[("a", 1), ("b", 1)], steps: &["a", "b"], tasks: 1, replays: 9, ..PLAIN };
-    /// C-Q4, S10
-    a_sleep_survives_every_crash_point_in_memory, a_sleep_survives_every_crash_point_in_a_file:
-        sleeper gives *b"ab", Scenario { runs: &[("a", 1), ("b", 1)], steps: &["a"], tasks: 2, replays: 9, ..PLAIN };
-    /// C-Y1, C-Y4
-    a_retry_survives_every_crash_point_in_memory, a_retry_survives_every_crash_point_in_a_file:
-        retried gives *b"ab", Scenario { runs: &[("a", 2), ("b", 1)], steps: &["b"], tasks: 2, ..PLAIN };
-    /// C-K2, C-V1, C-Y6
-    what_is_shared_survives_every_crash_point_in_memory, what_is_shared_survives_every_crash_point_in_a_file:
-        sharing gives *b"aa", Scenario { runs: &[("a", 1), ("z", 1)], tasks: 4, counted: Some(3), ..PLAIN };
+/// C-R1, S22
+#[test]
+fn a_sequence_survives_every_crash_point_in_memory() {
+    every_crash_point(Place::memory, functions, sequence, b"abcde", &CHAIN);
+}
+
+/// C-R1, S22
+#[test]
+fn a_sequence_survives_every_crash_point_in_a_file() {
+    every_crash_point(Place::file, functions, sequence, b"abcde", &CHAIN);
+}
+
+/// C-R1, C-Q5
+#[test]
+fn a_sequence_that_leaves_memory_survives_every_crash_point_in_memory() {
+    every_crash_point(Place::memory, functions, sequence, b"abcde", &LEAVING);
+}
+
+/// C-R1, C-Q5
+#[test]
+fn a_sequence_that_leaves_memory_survives_every_crash_point_in_a_file() {
+    every_crash_point(Place::file, functions, sequence, b"abcde", &LEAVING);
+}
+
+/// C-R1, C-R2
+#[test]
+fn a_join_survives_every_crash_point_in_memory() {
+    every_crash_point(Place::memory, functions, joined, b"abcde", &CHAIN);
+}
+
+/// C-R1, C-R2
+#[test]
+fn a_join_survives_every_crash_point_in_a_file() {
+    every_crash_point(Place::file, functions, joined, b"abcde", &CHAIN);
+}
+
+/// C-M1, C-M5
+#[test]
+fn a_map_survives_every_crash_point_in_memory() {
+    every_crash_point(Place::memory, functions, mapped, b"abcde", &MAPPED);
+}
+
+/// C-M1, C-M5
+#[test]
+fn a_map_survives_every_crash_point_in_a_file() {
+    every_crash_point(Place::file, functions, mapped, b"abcde", &MAPPED);
+}
+
+/// C-S2, C-S3
+#[test]
+fn a_signal_survives_every_crash_point_in_memory() {
+    every_crash_point(Place::memory, functions, signalled, &[b'a', 7, b'b'], &SIGNALLED);
+}
+
+/// C-S2, C-S3
+#[test]
+fn a_signal_survives_every_crash_point_in_a_file() {
+    every_crash_point(Place::file, functions, signalled, &[b'a', 7, b'b'], &SIGNALLED);
+}
+
+/// C-Q4, S10
+#[test]
+fn a_sleep_survives_every_crash_point_in_memory() {
+    every_crash_point(Place::memory, functions, sleeper, b"ab", &SLEEPER);
+}
+
+/// C-Q4, S10
+#[test]
+fn a_sleep_survives_every_crash_point_in_a_file() {
+    every_crash_point(Place::file, functions, sleeper, b"ab", &SLEEPER);
+}
+
+/// C-Y1, C-Y4
+#[test]
+fn a_retry_survives_every_crash_point_in_memory() {
+    every_crash_point(Place::memory, functions, retried, b"ab", &RETRIED);
+}
+
+/// C-Y1, C-Y4
+#[test]
+fn a_retry_survives_every_crash_point_in_a_file() {
+    every_crash_point(Place::file, functions, retried, b"ab", &RETRIED);
+}
+
+/// C-K2, C-V1, C-Y6
+#[test]
+fn what_is_shared_survives_every_crash_point_in_memory() {
+    every_crash_point(Place::memory, functions, sharing, b"aa", &SHARING);
+}
+
+/// C-K2, C-V1, C-Y6
+#[test]
+fn what_is_shared_survives_every_crash_point_in_a_file() {
+    every_crash_point(Place::file, functions, sharing, b"aa", &SHARING);
 }
 
 /// The counter that `sharing` counts with.
