@@ -63,7 +63,7 @@ controls! {
         "suspend-at-once", "a suspension checks without locks",
             "suspension", "a_suspension_waits_for_a_send_that_is_under_way";
         "mixed-depths", "a batch locks parents before children",
-            "trees", "however_executions_end_nothing_is_left_open_below_what_has_ended";
+            "batches", "an_end_that_waits_for_its_task_does_not_hold_the_parent";
         "locks-without-order", "a tree is locked as it comes",
             "trees", "however_executions_end_nothing_is_left_open_below_what_has_ended";
         "parents-unlocked", "an end does not hold its parent",
