@@ -63,7 +63,7 @@ async fn beat(shared: &Shared, mut stopping: watch::Receiver<bool>) {
         () = neighbours::watch(shared) => {}
     }
     if !renewing.is_terminated() {
-        // Given up, a renewal that is under way could be written after the farewell, and have the worker drain for ever.
+        // Given up, a renewal that is under way could be written after the farewell, and the worker would seem to drain until its lease is over.
         let _ = tokio::time::timeout(FAREWELL, renewing).await;
     }
     let now = shared.now();
