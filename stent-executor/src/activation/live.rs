@@ -258,6 +258,11 @@ impl Driver {
                     None => self.watch(slot, Watch::Task(self.activation.child(id, None)), false),
                 }
             }
+            OperationKind::Signal if self.activation.shared().open.len() == 1 => {
+                self.recorded_until(slot);
+                // Most likely a value is what woke it: asking whether there is one would be one question more than taking it.
+                self.signalled.push_back(slot);
+            }
             OperationKind::Sleep | OperationKind::Signal => self.recorded_now(slot),
             // Maps go on once their items are compared.
             OperationKind::Map | OperationKind::Dispatch | OperationKind::Patch => {}
@@ -267,22 +272,26 @@ impl Driver {
 
     /// An operation is recorded: its wait begins.
     pub(super) fn recorded_now(&mut self, slot: usize) {
-        let (kind, until) = {
-            let mut shared = self.activation.shared();
-            if !shared.open.contains(&slot) {
-                return;
-            }
-            let operation = &mut shared.operations[slot];
-            match self.recorded.detail(&operation.id) {
-                Some(Made::Sleep { until }) => operation.until = Some(until),
-                Some(Made::Signal { until }) => operation.until = until,
-                _ => {}
-            }
-            (operation.id.kind, operation.until)
-        };
+        let Some(kind) = self.recorded_until(slot) else { return };
+        let until = self.activation.shared().operations[slot].until;
         self.timers.extend(until.map(|until| (until, slot)));
         if kind == OperationKind::Signal {
             self.watch_signal(slot);
         }
+    }
+
+    /// Tells an operation until when it waits, as its record says; `None` if it is awaited no more.
+    fn recorded_until(&self, slot: usize) -> Option<OperationKind> {
+        let mut shared = self.activation.shared();
+        if !shared.open.contains(&slot) {
+            return None;
+        }
+        let operation = &mut shared.operations[slot];
+        match self.recorded.detail(&operation.id) {
+            Some(Made::Sleep { until }) => operation.until = Some(until),
+            Some(Made::Signal { until }) => operation.until = until,
+            _ => {}
+        }
+        Some(operation.id.kind)
     }
 }
