@@ -91,6 +91,11 @@ impl FaultPlan {
         plan
     }
 
+    /// Each call from now on fails with this probability, as in [`random`](Self::random); what was planned before is forgotten.
+    pub fn plan_random(&self, seed: u64, probability: f64) {
+        self.state().program = Program::Random { seed, probability };
+    }
+
     /// The `ahead`-th call from now on (1 = the next) meets this fault; what was planned before is forgotten.
     pub fn plan(&self, ahead: usize, fault: Fault) {
         let mut state = self.state();
