@@ -4,6 +4,7 @@ mod bench;
 mod cargo;
 mod ci;
 mod conformance;
+mod faults;
 mod fix;
 mod layout;
 mod libtest;
@@ -32,6 +33,10 @@ Commands:
         [--concurrency N] [--json FILE] [--profile]
                        what Stent does a second, beside the raw database;
                        --short: small maps; --profile: workers under perf
+  faults [--backend sqlite|postgres|both] [--row ID[,ID...]] [--seed N]
+         [--long] [--ci] [--json FILE]
+                       real processes under faults, judged by a checker;
+                       --ci: the rows that `ci` runs
   postgres [-- COMMAND...]
                        a PostgreSQL server for tests, while COMMAND runs
   tidy                 the rules of the house that no compiler knows
@@ -65,6 +70,7 @@ fn run(arguments: &[String]) -> Result {
         (["conformance"], filter) => conformance::run(None, filter),
         (["conformance", "--backend", name], filter) => conformance::run(Some(name), filter),
         (["bench", asked @ ..], []) => bench::run(asked),
+        (["faults", asked @ ..], []) => faults::run(asked),
         (["postgres"], command) => postgres::run(command),
         (["tidy"], []) => tidy::run(),
         (["release-migrations"], []) => tidy::release_migrations(),

@@ -1,0 +1,101 @@
+//! Clients that race and flood: B07, B08, P14, Q01.
+
+use std::time::{Duration, Instant};
+
+use crate::Result;
+use crate::functions::listen;
+use crate::run::Outcome;
+use crate::run::scene::Scene;
+
+/// B07: short executions are cancelled at any moment of their lives, many of them as they end.
+pub(super) async fn cancel_races(scene: &mut Scene) -> Result<Outcome> {
+    scene.prepare().await?;
+    scene.crew(2, &[("slots", "4".into())]).await?;
+    let count = scene.size(60, 400);
+    for _ in 0..4 {
+        scene.load("cancelled", count, &[])?;
+    }
+    let (mut outcome, evidence) = scene.common_pass().await?;
+    let cancelled = evidence.tasks.values().filter(|task| task.state.as_str() == "cancelled").count();
+    let completed = evidence.tasks.values().filter(|task| task.state.as_str() == "completed").count();
+    outcome.count("cancelled", cancelled);
+    outcome.count("completed", completed);
+    outcome.demand(cancelled > 0 && completed > 0, || "there was no race".into());
+    Ok(outcome)
+}
+
+/// B08: several processes send to one wait after the other of one execution, whose worker is killed twice.
+pub(super) async fn signal_flood(scene: &mut Scene) -> Result<Outcome> {
+    scene.prepare().await?;
+    scene.crew(1, &[]).await?;
+    let client = scene.client().await?;
+    // More waits than values: at the end the last value was given, and the next wait waits.
+    let execution = client.dispatch(listen(1, 1_000_000)).await?.id();
+    let count = scene.size(150, 2_500);
+    for _ in 0..4 {
+        scene.load("flood", count, &[("execution", execution.to_string())])?;
+    }
+    for _ in 0..2 {
+        tokio::time::sleep(scene.random.millis(500, 1_500)).await;
+        scene.replace(0, &[]).await?;
+    }
+    let begun = Instant::now();
+    while scene.is_loaded() && begun.elapsed() < Duration::from_secs(120) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut outcome = Outcome::default();
+    for load in &mut scene.loads {
+        let ended = load.ended()?;
+        outcome.demand(ended.is_some_and(|status| status.success()), || format!("a sender: {ended:?}"));
+    }
+    // L1: what was sent last is taken soon.
+    let pending = "SELECT CAST(count(*) AS TEXT) FROM signals WHERE value IS NOT NULL";
+    let begun = Instant::now();
+    let mut look = scene.look().await?;
+    while look.number(pending, pending).await? > 0 && begun.elapsed() < Duration::from_secs(15) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let left = look.number(pending, pending).await?;
+    outcome.demand(left == 0, || format!("L1: {left} values are taken by nobody"));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    scene.dismiss(&mut outcome).await?;
+    let evidence = scene.judged(&mut outcome).await?;
+    let given = evidence.effects.iter().filter(|effect| effect.key.starts_with("wait")).count();
+    outcome.count("values given, replays included", given);
+    outcome.demand(given > 10, || format!("only {given} values were given"));
+    Ok(outcome)
+}
+
+/// P14: cancels, ends, signals, maps and retention meet at the same executions; the server must see no deadlock.
+pub(super) async fn lock_order(scene: &mut Scene) -> Result<Outcome> {
+    scene.prepare().await?;
+    scene.crew(4, &[("slots", "4".into()), ("suspend-ms", "0".into())]).await?;
+    let count = scene.size(30, 200);
+    for kind in ["W4", "W4", "W2", "cancelled"] {
+        scene.load(kind, count, &[("items", "40".into()), ("chunk", "10".into())])?;
+    }
+    Ok(scene.common_pass().await?.0)
+}
+
+/// Q01: many processes write one file.
+pub(super) async fn busy_file(scene: &mut Scene) -> Result<Outcome> {
+    scene.prepare().await?;
+    let (workers, loads, count) = scene.size((6, 3, 25), (12, 6, 100));
+    scene.crew(workers, &[]).await?;
+    for _ in 0..loads {
+        scene.load("W4", count, &[("items", "100".into())])?;
+    }
+    let (mut outcome, evidence) = scene.common_pass().await?;
+    for call in &evidence.calls {
+        let text = format!("{:?}", call.answer);
+        outcome.demand(!text.contains("locked") && !text.contains("another writer"), || {
+            format!("a caller was told {text}")
+        });
+    }
+    let by = |pid: u32| evidence.effects.iter().filter(|effect| effect.pid == pid).count();
+    let least = scene.workers.iter().map(|worker| by(worker.id())).min().unwrap_or(0);
+    let share = least * 1_000 / evidence.effects.len().max(1);
+    outcome.count("per mille of the effects by the least busy process", share);
+    outcome.demand(share >= 10, || format!("a process was starved: {share} per mille of the effects"));
+    Ok(outcome)
+}
