@@ -111,8 +111,7 @@ pub(super) async fn migrations(scene: &mut Scene) -> Result<Outcome> {
     outcome.count("version", version);
     outcome.demand(rows == 1 && version > 0, || format!("S21: {rows} versions, the first is {version}"));
     let newer = version + 1;
-    look.run(&format!("PRAGMA user_version = {newer}"), &format!("UPDATE schema_version SET version = {newer}"))
-        .await?;
+    look.run(&format!("PRAGMA user_version = {newer}"), "UPDATE schema_version SET version = version + 1").await?;
     let at = scene.worker(&[])?;
     if let Some(worker) = scene.workers.get_mut(at) {
         let status = worker.wait(Duration::from_secs(20)).await?;

@@ -21,6 +21,8 @@ const DAMAGES: [(&str, &str); 5] = [
     ("retry = 'none'", "retry = 'none'"),
 ];
 
+const UPDATE: &str = "UPDATE tasks SET ";
+
 /// B11: rows that cannot be read end, or stay, by themselves, and hinder nobody.
 pub(super) async fn rows(scene: &mut Scene) -> Result<Outcome> {
     scene.prepare().await?;
@@ -30,11 +32,8 @@ pub(super) async fn rows(scene: &mut Scene) -> Result<Outcome> {
     for (number, (sqlite, postgres)) in (0..).zip(DAMAGES.iter().cycle().take(scene.size(5, 20))) {
         let id = client.dispatch(trouble(number, "none".into())).await?.id().root();
         let hex = id.to_string().replace('-', "");
-        look.run(
-            &format!("UPDATE tasks SET {sqlite} WHERE id = x'{hex}'"),
-            &format!("UPDATE tasks SET {postgres} WHERE id = '{id}'"),
-        )
-        .await?;
+        let one = (format!("{sqlite} WHERE id = x'{hex}'"), format!("{postgres} WHERE id = '{id}'"));
+        look.run(&[UPDATE, &one.0].concat(), &[UPDATE, &one.1].concat()).await?;
         bad.push(id);
     }
     scene.crew(2, &[]).await?;

@@ -136,7 +136,7 @@ pub(super) async fn poisoned(scene: &mut Scene) -> Result<Outcome> {
 }
 
 /// The calls of a worker, at whose boundaries it crashes.
-const OF_WORKERS: [&str; 9] = ["claim", "renew", "load", "write", "complete", "suspend", "map_items", "news", "expire"];
+const OF_WORKERS: [&str; 8] = ["claim", "renew", "load", "write", "complete", "suspend", "map_items", "news"];
 /// Those of a client.
 const OF_CLIENTS: [&str; 4] = ["dispatch", "cancel", "send", "executions"];
 
@@ -158,6 +158,8 @@ pub(super) async fn at_every_boundary(scene: &mut Scene) -> Result<Outcome> {
             }
         }
     }
+    // For what the last crashes have left.
+    scene.crew(1, &[]).await?;
     let (mut outcome, _) = scene.common_pass().await?;
     outcome.count("crashes", hit);
     outcome.demand(missed.is_empty(), || format!("boundaries that no process came to: {missed:?}"));

@@ -91,9 +91,9 @@ pub(super) async fn locked_table(scene: &mut Scene) -> Result<Outcome> {
     let crate::place::Place::Postgres { url, schema } = scene.place.clone() else { return Ok(Outcome::default()) };
     let client = connect(&url, &schema).await?;
     let seconds = scene.size(4, 10);
-    client
-        .batch_execute(&format!("BEGIN; LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep({seconds}); COMMIT"))
-        .await?;
+    client.batch_execute("BEGIN; LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE").await?;
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    client.batch_execute("COMMIT").await?;
     ended(scene, "seconds locked", seconds).await
 }
 

@@ -74,8 +74,7 @@ async fn serve(client: TcpStream, to: u16, mut modes: watch::Receiver<Mode>) {
 
 async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut modes: watch::Receiver<Mode>) {
     let mut bytes = vec![0; 16_384];
-    loop {
-        let Ok(read @ 1..) = from.read(&mut bytes).await else { break };
+    while let Ok(read @ 1..) = from.read(&mut bytes).await {
         if modes.wait_for(|mode| *mode == Mode::Pass).await.is_err() {
             break;
         }
