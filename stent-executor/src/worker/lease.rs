@@ -1,10 +1,14 @@
 //! Leases: the claims that a worker holds, and until when each of them may be trusted (C-Q2, C-Y4).
 
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use stent_core::claim::{Claim, ClaimedTask, Renewal};
-use stent_core::{ExecutionId, TaskId, Timestamp};
+use stent_core::{Clock, ExecutionId, TaskId, Timestamp};
 use tokio::sync::{Notify, oneshot};
 
 /// The claims that a worker holds.
@@ -18,10 +22,18 @@ pub(super) struct Leases {
 struct Lease {
     claim: Claim,
     execution: ExecutionId,
-    until: Timestamp,
+    trust: Arc<Trust>,
     /// Its code may run. An outcome in hand may be committed however late (C-Q2).
     is_running: bool,
     revoke: Option<oneshot::Sender<Revoked>>,
+}
+
+/// Until when a claim may be trusted.
+#[derive(Debug)]
+pub(super) struct Trust {
+    /// In microseconds.
+    until: AtomicI64,
+    renewed: Notify,
 }
 
 /// Why a claim's code must stop.
@@ -42,6 +54,7 @@ pub(super) enum Revoked {
 pub(super) struct Held {
     leases: Arc<Leases>,
     claim: Claim,
+    trust: Arc<Trust>,
     revoked: oneshot::Receiver<Revoked>,
 }
 
@@ -50,12 +63,19 @@ impl Leases {
     pub(super) fn hold(self: &Arc<Self>, task: &ClaimedTask, until: Timestamp) -> Held {
         let claim = task.claim;
         let (revoke, revoked) = oneshot::channel();
-        let lease = Lease { claim, execution: task.execution, until, is_running: true, revoke: Some(revoke) };
+        let trust = Arc::new(Trust { until: AtomicI64::new(until.as_micros()), renewed: Notify::new() });
+        let lease = Lease {
+            claim,
+            execution: task.execution,
+            trust: Arc::clone(&trust),
+            is_running: true,
+            revoke: Some(revoke),
+        };
         if let Some(mut older) = self.held().insert(claim.task, lease) {
             older.revoke(Revoked::Lost);
         }
         self.added.notify_one();
-        Held { leases: Arc::clone(self), claim, revoked }
+        Held { leases: Arc::clone(self), claim, trust, revoked }
     }
 
     /// What is to be renewed.
@@ -80,7 +100,7 @@ impl Leases {
             let Some(lease) = held.get_mut(&claim.task).filter(|lease| lease.claim == *claim) else { continue };
             let why = match answer {
                 Renewal::Renewed => {
-                    lease.until = lease.until.max(until);
+                    lease.trust.extend(until);
                     continue;
                 }
                 Renewal::Lost => Revoked::Lost,
@@ -93,18 +113,18 @@ impl Leases {
 
     /// When the first lease of running code is over.
     pub(super) fn next_end(&self) -> Option<Timestamp> {
-        self.held().values().filter(|lease| lease.is_running).map(|lease| lease.until).min()
+        self.held().values().filter(|lease| lease.is_running).map(|lease| lease.trust.until()).min()
     }
 
     /// True if a claim is late with its renewal: then this worker cannot judge whether those of others have run out.
     pub(super) fn is_late(&self, now: Timestamp) -> bool {
-        self.held().values().any(|lease| lease.until <= now)
+        self.held().values().any(|lease| lease.trust.is_over(now))
     }
 
     /// Stops the code whose lease is over then.
     pub(super) fn fence(&self, at: Timestamp) {
         self.held().retain(|task, lease| {
-            let is_over = lease.is_running && lease.until <= at;
+            let is_over = lease.is_running && lease.trust.is_over(at);
             if is_over {
                 tracing::warn!(%task, "the claim was not renewed in time; its code stops");
                 lease.revoke(Revoked::LeaseOver);
@@ -138,7 +158,42 @@ impl Lease {
     }
 }
 
+impl Trust {
+    fn until(&self) -> Timestamp {
+        Timestamp::from_micros(self.until.load(Ordering::SeqCst))
+    }
+
+    fn is_over(&self, at: Timestamp) -> bool {
+        self.until() <= at
+    }
+
+    fn extend(&self, until: Timestamp) {
+        self.until.fetch_max(until.as_micros(), Ordering::SeqCst);
+        self.renewed.notify_one();
+    }
+
+    /// Runs code, but polls it only while the lease is not over by this clock. After a pause of the whole process, nobody knows how long, what was ready to go
+    /// on would race its own revocation: it waits until the claim is renewed.
+    pub(super) async fn run<F: Future>(&self, clock: &dyn Clock, mut code: Pin<&mut F>) -> F::Output {
+        loop {
+            let polled = poll_fn(|context| match self.is_over(clock.now()) {
+                true => Poll::Ready(None),
+                false => code.as_mut().poll(context).map(Some),
+            });
+            match polled.await {
+                Some(output) => return output,
+                None => self.renewed.notified().await,
+            }
+        }
+    }
+}
+
 impl Held {
+    /// Until when the claim may be trusted.
+    pub(super) fn trust(&self) -> Arc<Trust> {
+        Arc::clone(&self.trust)
+    }
+
     /// Waits until the claim's code must stop.
     pub(super) async fn revoked(&mut self) -> Revoked {
         (&mut self.revoked).await.unwrap_or(Revoked::Lost)
@@ -160,4 +215,49 @@ impl Drop for Held {
             held.remove(&self.claim.task);
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::atomic::AtomicU32;
+
+    use futures_util::FutureExt;
+    use stent_testkit::clock::ManualClock;
+
+    use super::*;
+
+    fn trust(until: Timestamp) -> Trust {
+        Trust { until: AtomicI64::new(until.as_micros()), renewed: Notify::new() }
+    }
+
+    /// C-Q2, L6: what is ready when a stopped process goes on waits for the renewal, and then goes on.
+    #[test]
+    fn code_is_not_polled_past_the_end_of_its_lease() {
+        let (clock, polls) = (ManualClock::new(Timestamp::EPOCH), AtomicU32::new(0));
+        let trust = trust(Timestamp::EPOCH.after(LEASE));
+        let code = pin!(poll_fn(|context| {
+            context.waker().wake_by_ref();
+            match polls.fetch_add(1, Ordering::SeqCst) {
+                0 => {
+                    clock.advance(LEASE);
+                    Poll::Pending
+                }
+                _ => Poll::Ready("done"),
+            }
+        }));
+        let mut running = pin!(trust.run(&clock, code));
+        assert_eq!((&mut running).now_or_never(), None);
+        assert_eq!(polls.load(Ordering::SeqCst), 1);
+        assert_eq!((&mut running).now_or_never(), None);
+        // Too late a renewal is none.
+        trust.extend(clock.now());
+        assert_eq!((&mut running).now_or_never(), None);
+        assert_eq!(polls.load(Ordering::SeqCst), 1);
+        trust.extend(clock.now().after(LEASE));
+        assert_eq!(running.now_or_never(), Some("done"));
+        assert_eq!(polls.load(Ordering::SeqCst), 2);
+    }
+
+    const LEASE: std::time::Duration = std::time::Duration::from_secs(10);
 }
