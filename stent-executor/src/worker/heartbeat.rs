@@ -2,10 +2,13 @@
 //! its way.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::FusedFuture;
 use stent_core::error::ErrorKind;
 use stent_core::worker::{WorkerRecord, WorkerState};
 use stent_core::{BackendError, Timestamp};
@@ -51,12 +54,17 @@ pub(super) fn start(shared: &Arc<Shared>) -> io::Result<Heartbeat> {
 }
 
 async fn beat(shared: &Shared, mut stopping: watch::Receiver<bool>) {
+    let mut renewing = pin!(renewals(shared, stopping.clone()).fuse());
     tokio::select! {
         // Also if the sender is dropped.
         _ = stopping.wait_for(|stop| *stop) => {}
-        () = renewals(shared) => {}
+        () = &mut renewing => {}
         () = fences(shared) => {}
         () = neighbours::watch(shared) => {}
+    }
+    if !renewing.is_terminated() {
+        // Given up, a renewal that is under way could be written after the farewell, and the worker would seem to drain until its lease is over.
+        let _ = tokio::time::timeout(FAREWELL, renewing).await;
     }
     let now = shared.now();
     let record = WorkerRecord { state: WorkerState::Stopped, ..shared.record(now) };
@@ -66,8 +74,8 @@ async fn beat(shared: &Shared, mut stopping: watch::Receiver<bool>) {
     }
 }
 
-/// Renews every third of a lease, and when asked to.
-async fn renewals(shared: &Shared) {
+/// Renews every third of a lease, and when asked to, until it is to stop.
+async fn renewals(shared: &Shared, mut stopping: watch::Receiver<bool>) {
     let lease = shared.engine.settings.lease;
     // Before the first claim, so that a program that was killed and started again goes on at once (C-Q6).
     let mut backoff = Backoff::default();
@@ -95,6 +103,7 @@ async fn renewals(shared: &Shared) {
         tokio::select! {
             () = shared.engine.clock.idle_until(renewed_at.after(lease / 3)) => {}
             () = shared.nudge.beat_asked() => {}
+            _ = stopping.wait_for(|stop| *stop) => return,
         }
     }
 }

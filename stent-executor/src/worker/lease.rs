@@ -30,7 +30,7 @@ struct Lease {
 
 /// Until when a claim may be trusted.
 #[derive(Debug)]
-pub(super) struct Trust {
+struct Trust {
     /// In microseconds.
     until: AtomicI64,
     renewed: Notify,
@@ -63,7 +63,7 @@ impl Leases {
     pub(super) fn hold(self: &Arc<Self>, task: &ClaimedTask, until: Timestamp) -> Held {
         let claim = task.claim;
         let (revoke, revoked) = oneshot::channel();
-        let trust = Arc::new(Trust { until: AtomicI64::new(until.as_micros()), renewed: Notify::new() });
+        let trust = Arc::new(Trust::new(until));
         let lease = Lease {
             claim,
             execution: task.execution,
@@ -159,6 +159,10 @@ impl Lease {
 }
 
 impl Trust {
+    fn new(until: Timestamp) -> Self {
+        Self { until: AtomicI64::new(until.as_micros()), renewed: Notify::new() }
+    }
+
     fn until(&self) -> Timestamp {
         Timestamp::from_micros(self.until.load(Ordering::SeqCst))
     }
@@ -174,7 +178,7 @@ impl Trust {
 
     /// Runs code, but polls it only while the lease is not over by this clock. After a pause of the whole process, nobody knows how long, what was ready to go
     /// on would race its own revocation: it waits until the claim is renewed.
-    pub(super) async fn run<F: Future>(&self, clock: &dyn Clock, mut code: Pin<&mut F>) -> F::Output {
+    async fn run<F: Future>(&self, clock: &dyn Clock, mut code: Pin<&mut F>) -> F::Output {
         loop {
             let polled = poll_fn(|context| match self.is_over(clock.now()) {
                 true => Poll::Ready(None),
@@ -189,14 +193,13 @@ impl Trust {
 }
 
 impl Held {
-    /// Until when the claim may be trusted.
-    pub(super) fn trust(&self) -> Arc<Trust> {
-        Arc::clone(&self.trust)
-    }
-
-    /// Waits until the claim's code must stop.
-    pub(super) async fn revoked(&mut self) -> Revoked {
-        (&mut self.revoked).await.unwrap_or(Revoked::Lost)
+    /// Runs the claim's code until it has ended or must stop.
+    pub(super) async fn run<F: Future>(&mut self, clock: &dyn Clock, code: Pin<&mut F>) -> Result<F::Output, Revoked> {
+        tokio::select! {
+            biased;
+            ended = self.trust.run(clock, code) => Ok(ended),
+            why = &mut self.revoked => Err(why.unwrap_or(Revoked::Lost)),
+        }
     }
 
     /// The code has ended and its outcome is in hand: the lease's end does not stop the commit.
@@ -221,21 +224,20 @@ impl Drop for Held {
 mod tests {
     use std::pin::pin;
     use std::sync::atomic::AtomicU32;
+    use std::time::Duration;
 
     use futures_util::FutureExt;
     use stent_testkit::clock::ManualClock;
 
     use super::*;
 
-    fn trust(until: Timestamp) -> Trust {
-        Trust { until: AtomicI64::new(until.as_micros()), renewed: Notify::new() }
-    }
+    const LEASE: Duration = Duration::from_secs(10);
 
     /// C-Q2, L6: what is ready when a stopped process goes on waits for the renewal, and then goes on.
     #[test]
     fn code_is_not_polled_past_the_end_of_its_lease() {
         let (clock, polls) = (ManualClock::new(Timestamp::EPOCH), AtomicU32::new(0));
-        let trust = trust(Timestamp::EPOCH.after(LEASE));
+        let trust = Trust::new(Timestamp::EPOCH.after(LEASE));
         let code = pin!(poll_fn(|context| {
             context.waker().wake_by_ref();
             match polls.fetch_add(1, Ordering::SeqCst) {
@@ -258,6 +260,4 @@ mod tests {
         assert_eq!(running.now_or_never(), Some("done"));
         assert_eq!(polls.load(Ordering::SeqCst), 2);
     }
-
-    const LEASE: std::time::Duration = std::time::Duration::from_secs(10);
 }

@@ -97,12 +97,7 @@ async fn activate(shared: &Arc<Shared>, task: ClaimedTask, slot: Slot, held: &mu
     let leave = shared.replays.begin(task.claim.task).unwrap_or_else(|| shared.draining.subscribe());
     let activation = activation::run(Arc::clone(&shared.engine), task, slot, leave);
     let mut activation = Box::pin(AssertUnwindSafe(activation).catch_unwind());
-    let trust = held.trust();
-    let ended = tokio::select! {
-        biased;
-        ended = trust.run(&*shared.engine.clock, activation.as_mut()) => Ok(ended),
-        why = held.revoked() => Err(why),
-    };
+    let ended = held.run(&*shared.engine.clock, activation.as_mut()).await;
     // Here the user's code is dropped, if it has not ended: its destructors may panic.
     let dropped = catch_unwind(AssertUnwindSafe(move || drop(activation)));
     if dropped.is_err() {

@@ -7,6 +7,7 @@ use stent_core::backend::Inspect;
 use stent_core::execution::ExecutionState;
 use stent_core::worker::WorkerState;
 use stent_executor::{StentError, Unfinished};
+use stent_testkit::faulty::{Fault, Moment};
 
 #[tokio::test]
 async fn a_ready_worker_runs_what_is_dispatched() {
@@ -149,4 +150,34 @@ async fn settings_that_break_a_rule_are_refused_before_anything_runs() {
     assert_eq!(field(worker().chunk(10_001).start().await), "chunk");
     assert!(matches!(worker().queues([""]).start().await, Err(StentError::Name(_))));
     assert!(bench.memory.workers().await.unwrap().is_empty());
+}
+
+/// C-X4: given up, a renewal under way could reach the store after the farewell.
+#[tokio::test]
+async fn a_farewell_comes_after_the_renewal_under_way() {
+    let bench = Bench::new().await;
+    let worker = bench.worker().await;
+    let id = worker.id();
+    soon("everything is at rest", bench.plan.settle()).await;
+    bench.plan.plan(1, Fault::Hangs(Moment::Before));
+    bench.clock.advance(Duration::from_millis(3_400));
+    let renewals = |calls: Vec<&str>| calls.iter().filter(|call| **call == "renew").count();
+    let moment = || tokio::time::sleep(Duration::from_millis(1));
+    soon("a renewal hangs", async {
+        while renewals(bench.plan.unanswered()) == 0 {
+            moment().await;
+        }
+    })
+    .await;
+    let asked = renewals(bench.plan.calls());
+    let stopping = tokio::spawn(async move { worker.stop().await });
+    // The worker's thread cannot be seen to do nothing; one that gives the renewal up makes the next call at once.
+    for _ in 0..100 {
+        moment().await;
+    }
+    assert_eq!(renewals(bench.plan.calls()), asked);
+    bench.plan.repair();
+    assert_eq!(soon("it stops", stopping).await.unwrap(), Ok(()));
+    let workers = bench.stent.backend().workers().await.unwrap();
+    assert_eq!(workers.iter().find(|worker| worker.id == id).unwrap().state, WorkerState::Stopped);
 }
