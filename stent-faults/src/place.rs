@@ -10,7 +10,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _, SqliteConnection};
 use stent_backend_postgres::PostgresOptions;
 use stent_backend_sqlite::SqliteOptions;
-use stent_core::{Backend, BackendError};
+use stent_core::{Backend, BackendError, TaskId};
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use crate::Result;
@@ -112,6 +112,19 @@ impl Look {
         let rows = self.rows(on_sqlite, on_postgres).await?;
         let number = rows.into_iter().flatten().flatten().next();
         number.and_then(|number| number.parse().ok()).ok_or_else(|| "a statement gave no number".into())
+    }
+
+    /// Runs the database's statement, which names one task as `?1` or `$1`.
+    pub(crate) async fn change(&mut self, on_sqlite: &'static str, on_postgres: &'static str, task: TaskId) -> Result {
+        match self {
+            Self::Sqlite(connection) => {
+                sqlx::query(on_sqlite).bind(task.as_uuid().as_bytes().to_vec()).execute(connection).await?;
+            }
+            Self::Postgres(client) => {
+                client.execute(on_postgres, &[&task.to_string()]).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Runs the database's statements.

@@ -73,8 +73,8 @@ fn attempts(evidence: &Evidence) -> Vec<Violation> {
         if starts > most + released {
             say(format!("{starts} starts, {most} attempts and {released} releases"));
         }
-        if row.attempt > most {
-            say(format!("attempt {} of {most}", row.attempt));
+        if row.attempt + released < starts {
+            say(format!("{starts} starts and {released} releases, of which {} were counted", row.attempt));
         }
         let claims = claims.get(&task).copied().unwrap_or(0);
         if evidence.edges.is_some() && starts > claims {

@@ -271,12 +271,23 @@ fn s10_a_sleep_that_is_over_too_early() {
 fn s11_more_starts_than_attempts() {
     let mut run = Run::new();
     run.root().function = "faults::poison".into();
+    run.root().attempt = 3;
     run.evidence.edges = None;
     for _ in 0..3 {
         run.effect(What::Start, BODY, None);
     }
     assert_eq!(run.violated(), <[&str; 0]>::default());
     run.effect(What::Start, BODY, None);
+    assert_eq!(run.violated(), ["S11"]);
+}
+
+#[test]
+fn s11_a_start_that_was_not_counted() {
+    let mut run = Run::new();
+    run.evidence.edges = None;
+    run.effect(What::Start, BODY, None);
+    assert_eq!(run.violated(), <[&str; 0]>::default());
+    run.root().attempt = 0;
     assert_eq!(run.violated(), ["S11"]);
 }
 

@@ -14,14 +14,18 @@ use crate::run::scene::Scene;
 
 /// What is done to a row: on SQLite, on PostgreSQL.
 const DAMAGES: [(&str, &str); 5] = [
-    ("input = x'00ff'", "input = '\\x00ff'"),
-    ("input = CAST('[1,\"st' AS BLOB)", "input = '[1,\"st'"),
-    ("input = x''", "input = ''"),
-    ("input = CAST('{\"a\":1}' AS BLOB)", "input = '{\"a\":1}'"),
-    ("retry = 'none'", "retry = 'none'"),
+    ("UPDATE tasks SET input = x'00ff' WHERE id = ?1", "UPDATE tasks SET input = '\\x00ff' WHERE id = $1::text::uuid"),
+    (
+        "UPDATE tasks SET input = CAST('[1,\"st' AS BLOB) WHERE id = ?1",
+        "UPDATE tasks SET input = '[1,\"st' WHERE id = $1::text::uuid",
+    ),
+    ("UPDATE tasks SET input = x'' WHERE id = ?1", "UPDATE tasks SET input = '' WHERE id = $1::text::uuid"),
+    (
+        "UPDATE tasks SET input = CAST('{\"a\":1}' AS BLOB) WHERE id = ?1",
+        "UPDATE tasks SET input = '{\"a\":1}' WHERE id = $1::text::uuid",
+    ),
+    ("UPDATE tasks SET retry = 'none' WHERE id = ?1", "UPDATE tasks SET retry = 'none' WHERE id = $1::text::uuid"),
 ];
-
-const UPDATE: &str = "UPDATE tasks SET ";
 
 /// B11: rows that cannot be read end, or stay, by themselves, and hinder nobody.
 pub(super) async fn rows(scene: &mut Scene) -> Result<Outcome> {
@@ -31,9 +35,7 @@ pub(super) async fn rows(scene: &mut Scene) -> Result<Outcome> {
     let mut look = scene.look().await?;
     for (number, (sqlite, postgres)) in (0..).zip(DAMAGES.iter().cycle().take(scene.size(5, 20))) {
         let id = client.dispatch(trouble(number, "none".into())).await?.id().root();
-        let hex = id.to_string().replace('-', "");
-        let one = (format!("{sqlite} WHERE id = x'{hex}'"), format!("{postgres} WHERE id = '{id}'"));
-        look.run(&[UPDATE, &one.0].concat(), &[UPDATE, &one.1].concat()).await?;
+        look.change(sqlite, postgres, id).await?;
         bad.push(id);
     }
     scene.crew(2, &[]).await?;

@@ -93,7 +93,9 @@ pub(super) async fn stopped(scene: &mut Scene) -> Result<Outcome> {
 /// B03: functions that take their process with them use up their attempts, and end in dead letters.
 pub(super) async fn poisoned(scene: &mut Scene) -> Result<Outcome> {
     scene.prepare().await?;
-    scene.crew(2, &[]).await?;
+    // One slot each: no poison is lost with the process of another, before it began.
+    let alone = [("slots", "1".to_owned())];
+    scene.crew(2, &alone).await?;
     let client = scene.client().await?;
     let mut poisons = Vec::new();
     for (number, way) in (0..).zip(["abort", "segv", "overflow"]) {
@@ -114,7 +116,7 @@ pub(super) async fn poisoned(scene: &mut Scene) -> Result<Outcome> {
             };
             if has_ended {
                 restarts += 1;
-                scene.replace(at, &[]).await?;
+                scene.replace(at, &alone).await?;
             }
         }
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -3,6 +3,7 @@
 mod clients;
 mod code;
 mod corrupt;
+mod elsewhere;
 mod file;
 mod kill;
 mod network;
@@ -58,6 +59,7 @@ rows! {
     "B10" "large map, parent killed" BOTH None false => kill::large_map;
     "B11" "rows that cannot be read" BOTH None true => corrupt::rows;
     "B13" "migration race" BOTH None true => code::migrations;
+    "B14" "bad input" BOTH None false => elsewhere::bad_input;
     "B16" "a function only some have" BOTH None false => code::unknown_function;
     "B20" "limits under churn" BOTH None false => code::limits;
     "P01" "server restarts" POSTGRES OWN false => server::restarts;
@@ -66,14 +68,22 @@ rows! {
     "P04" "connections terminated" POSTGRES OWN true => server::terminated;
     "P05" "connections reset" POSTGRES OWN false => network::resets;
     "P06" "blackhole past the lease" POSTGRES OWN false => network::blackhole;
+    "P07" "slow link" POSTGRES None false => elsewhere::slow_link;
+    "P08" "disk full" POSTGRES None false => elsewhere::disk_full;
     "P09" "pool of one" POSTGRES None false => network::small_pool;
+    "P11" "PgBouncer by transaction" POSTGRES None false => elsewhere::pooler;
     "P14" "lock order" POSTGRES OWN false => clients::lock_order;
     "P15" "table locked" POSTGRES OWN false => server::locked_table;
     "P16" "read-only database" POSTGRES OWN false => server::read_only;
+    "P17" "OOM kill" POSTGRES None false => elsewhere::memory;
+    "P18" "least privilege" POSTGRES None false => elsewhere::privilege;
     "Q01" "many writers of one file" SQLITE None false => clients::busy_file;
     "Q02" "a foreign writer" SQLITE None false => file::foreign_writer;
     "Q03" "a pinned reader" SQLITE None false => file::pinned_reader;
+    "Q04" "disk full" SQLITE None false => elsewhere::disk_full;
     "Q05" "kill -9, fast" SQLITE None true => kill::all_the_time;
+    "Q08" "wrong environment" SQLITE None false => elsewhere::environment;
+    "Q09" "host clock jumps" SQLITE None false => elsewhere::clock;
     "Q10" "a child inherits no file" SQLITE None false => file::inherited;
     "Q11" "backup under load" SQLITE None false => file::backup;
 }

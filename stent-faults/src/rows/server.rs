@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use tokio_postgres::Client;
 
 use crate::Result;
 use crate::place::connect;
@@ -14,6 +15,17 @@ async fn loaded(scene: &mut Scene, short: u64, long: u64) -> Result {
     scene.crew(4, &[]).await?;
     let (count, items) = (scene.size(short, long), scene.size(100, 2_000));
     scene.load("W4", count, &[("items", items.to_string())])
+}
+
+/// A connection to the server, which may be recovering yet.
+async fn reached(scene: &Scene) -> Result<Client> {
+    let (url, begun) = (scene.server()?.url(), Instant::now());
+    loop {
+        match connect(&url, "public").await {
+            Err(_) if begun.elapsed() < Duration::from_secs(30) => tokio::time::sleep(Duration::from_millis(100)).await,
+            connected => return connected,
+        }
+    }
 }
 
 /// What every row here demands besides: no worker's restart, no error of a broken transaction.
@@ -57,7 +69,7 @@ pub(super) async fn killed_backends(scene: &mut Scene) -> Result<Outcome> {
     let rounds = scene.size(2, 5);
     for _ in 0..rounds {
         tokio::time::sleep(scene.random.millis(1_000, 2_000)).await;
-        let client = connect(&scene.server()?.url(), "public").await?;
+        let client = reached(scene).await?;
         let pids = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'faults-%'";
         let pids: Vec<i32> = client.query(pids, &[]).await?.iter().map(|row| row.get(0)).collect();
         let at = scene.random.index(pids.len());

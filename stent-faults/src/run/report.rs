@@ -55,7 +55,9 @@ impl Line {
 
     pub(super) fn print(&self) {
         let counts = self.outcome.counts.iter().map(|(what, number)| format!("{number} {what}"));
-        println!("   {}", counts.collect::<Vec<_>>().join(", "));
+        if !self.outcome.counts.is_empty() {
+            println!("   {}", counts.collect::<Vec<_>>().join(", "));
+        }
         self.outcome.wrong.iter().take(SHOWN).for_each(|wrong| println!("   ! {wrong}"));
         if self.outcome.wrong.len() > SHOWN {
             println!("   ! and {} more", self.outcome.wrong.len() - SHOWN);
@@ -87,7 +89,13 @@ pub(super) fn table(lines: &[Line]) -> String {
     let count = |verdict| lines.iter().filter(|line| line.verdict == verdict).count();
     let wrong: usize = lines.iter().map(|line| line.outcome.wrong.len()).sum();
     let (passed, failed, not_run) = (count(Verdict::Passed), count(Verdict::Failed), count(Verdict::NotRun));
-    text + &format!("{passed} passed, {failed} failed, {not_run} not run; {wrong} violations\n")
+    text += &format!("{passed} passed, {failed} failed, {not_run} not run; {wrong} violations\n");
+    for line in lines {
+        if let Some(reason) = &line.outcome.not_run {
+            text += &format!("not run: {} {}: {reason}\n", line.id, line.backend);
+        }
+    }
+    text
 }
 
 fn row([id, backend, what, seed, size, time, verdict]: [String; 7]) -> String {
