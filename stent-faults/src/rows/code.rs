@@ -165,7 +165,7 @@ pub(super) async fn limits(scene: &mut Scene) -> Result<Outcome> {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         let at = scene.random.index(scene.workers.len());
-        killed.extend(scene.workers.get(at).map(|worker| worker.id()));
+        killed.extend(scene.workers.get(at).map(|worker| (worker.id(), crate::ledger::boottime())));
         scene.replace(at, &[]).await?;
     }
     let (mut outcome, evidence) = scene.common_pass().await?;
@@ -177,7 +177,8 @@ pub(super) async fn limits(scene: &mut Scene) -> Result<Outcome> {
             _ => drop(running.remove(&effect.task)),
         }
         // Those of killed processes run no more, and their places are held until their leases end.
-        widest = widest.max(running.values().filter(|pid| !killed.contains(pid)).count());
+        let is_dead = |pid: u32| killed.iter().any(|(killed, at)| *killed == pid && *at <= effect.at);
+        widest = widest.max(running.values().filter(|pid| !is_dead(**pid)).count());
     }
     outcome.count("places held at most", most);
     outcome.count("at once at most", widest);
