@@ -18,6 +18,7 @@ pub(crate) const SIGNAL: &str = "go";
 pub(crate) fn all() -> Vec<Registration> {
     let mut all = without_late();
     all.extend(functions![late]);
+    all.extend(crate::program::functions());
     all
 }
 
@@ -30,7 +31,8 @@ pub(crate) fn without_late() -> Vec<Registration> {
 pub(crate) fn max_attempts(function: &str) -> u32 {
     match function.rsplit("::").next() {
         // Kills use up attempts of what makes no operation: as many as no row kills.
-        Some("chain" | "batch" | "item" | "listen" | "nap" | "limited" | "late") => 100,
+        Some("chain" | "batch" | "item" | "listen" | "nap" | "limited" | "late" | "changing" | "stuck") => 100,
+        Some("flaky") => 1,
         _ => 3,
     }
 }
@@ -106,6 +108,15 @@ pub(crate) async fn poison(ctx: Ctx, number: u64, way: String) -> Result<u64> {
     Pages::of(&ctx)?.note(What::Start, BODY, None)?;
     match way.as_str() {
         "abort" => std::process::abort(),
+        "memory" => {
+            let mut hog = Vec::new();
+            for _ in 0..500 {
+                // Written to: what is only asked for costs nothing.
+                hog.push(vec![1_u8; 1 << 20]);
+                tokio::task::yield_now().await;
+            }
+            Ok(number.wrapping_add(std::hint::black_box(hog).iter().flatten().map(|byte| u64::from(*byte)).sum()))
+        }
         "overflow" => Ok(deep(number)),
         // SIGSEGV, by a process that may send it.
         _ => {
@@ -199,13 +210,13 @@ pub(crate) async fn spawning(ctx: Ctx, number: u64) -> Result<Vec<String>> {
 }
 
 /// A task's page of the ledger.
-struct Pages {
+pub(crate) struct Pages {
     ledger: std::sync::Arc<Ledger>,
     blank: Effect,
 }
 
 impl Pages {
-    fn of(ctx: &Ctx) -> Result<Self> {
+    pub(crate) fn of(ctx: &Ctx) -> Result<Self> {
         let blank = Effect {
             what: What::Start,
             execution: ctx.execution(),
@@ -219,7 +230,7 @@ impl Pages {
         Ok(Self { ledger: ctx.resource::<Ledger>()?, blank })
     }
 
-    fn note(&self, what: What, key: &str, value: Option<&str>) -> Result<()> {
+    pub(crate) fn note(&self, what: What, key: &str, value: Option<&str>) -> Result<()> {
         let value = value.map(str::to_owned);
         self.ledger.note(&Effect { what, key: key.into(), value, at: boottime(), ..self.blank.clone() })?;
         Ok(())

@@ -22,6 +22,8 @@ pub(crate) enum Call {
     Cancel { execution: ExecutionId },
     /// That it gets this value.
     Signal { execution: ExecutionId, value: u64 },
+    /// That it is taken up again.
+    Redrive { execution: ExecutionId },
     /// Its result.
     Wait { execution: ExecutionId },
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use stent_core::ExecutionId;
+use stent_core::backend::{ExecutionFilter, Page, RedriveTarget};
+use stent_core::execution::ExecutionState;
 use stent_executor::prelude::*;
 use stent_executor::{DurableFunction, ExecutionError, Stent, StentError};
 
@@ -57,8 +59,11 @@ pub(crate) async fn load(arguments: &Arguments) -> Result {
         waits: arguments.or("waits", 5)?,
     };
     let kind = arguments.needed("kind")?;
-    if kind == "flood" {
-        return client.flood_one(arguments).await;
+    match kind {
+        "flood" => return client.flood_one(arguments).await,
+        "redrive" => return client.redrive_all().await,
+        "prune" => return client.prune(Duration::from_millis(arguments.needed("retention-ms")?.parse()?)).await,
+        _ => {}
     }
     let (count, seed) = (arguments.or("n", 10)?, arguments.or("seed", 1)?);
     let gap = Duration::from_millis(arguments.or("gap-ms", 0)?);
@@ -100,7 +105,9 @@ fn draw(load: &str, random: &mut Random) -> Result<Kind> {
         },
         "limited" => Kind::Limited,
         "cancelled" => Kind::Cancelled,
-        _ => return Err(format!("--kind {load}: expected W1, W2, W3, W4, limited, cancelled or flood").into()),
+        _ => {
+            return Err(format!("--kind {load}: expected W1 to W4, limited, cancelled, flood, redrive or prune").into());
+        }
     })
 }
 
@@ -174,6 +181,27 @@ impl Client {
             self.history.record(Asked::Signal { execution, value }, work).await?;
         }
         Ok(())
+    }
+
+    /// Takes up every execution that failed.
+    async fn redrive_all(&self) -> Result {
+        let failed = ExecutionFilter { states: vec![ExecutionState::Failed], ..ExecutionFilter::default() };
+        for execution in self.stent.backend().list_executions(&failed, Page::first(1_000)).await? {
+            let execution = execution.id;
+            let work = async { answered(self.stent.redrive(RedriveTarget::Execution(execution)).await.map(|()| None)) };
+            self.history.record(Asked::Redrive { execution }, work).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what ended longer ago than this, until it is killed.
+    async fn prune(&self, keep: Duration) -> Result {
+        loop {
+            let now = self.stent.clock().now();
+            // A database that is away is there again later.
+            let _ = self.stent.backend().prune(now, now.before(keep)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Sends 1, 2, 3 … until the execution has ended.

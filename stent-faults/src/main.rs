@@ -12,6 +12,7 @@ mod ledger;
 mod load;
 mod log;
 mod place;
+mod program;
 mod random;
 mod rows;
 mod run;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _, SqliteConnection};
-use stent_backend_postgres::PostgresOptions;
+use stent_backend_postgres::{Pooler, PostgresOptions};
 use stent_backend_sqlite::SqliteOptions;
 use stent_core::{Backend, BackendError, TaskId};
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
@@ -48,14 +48,15 @@ impl Place {
     pub(crate) async fn open(&self, pool: usize, migrate: bool) -> Result<Arc<dyn Backend>, BackendError> {
         Ok(match self {
             Self::Sqlite(file) => Arc::new(SqliteOptions::new(file).migrate(migrate).open().await?),
-            Self::Postgres { url, schema } => {
-                let and = if url.contains('?') { '&' } else { '?' };
-                // By which faults find the connections of one process.
-                let url = format!("{url}{and}application_name=faults-{}", std::process::id());
-                let options = PostgresOptions::new(url).schema(schema).pool(pool).migrate(migrate);
-                Arc::new(options.pool_timeout(Duration::from_secs(5)).open().await?)
-            }
+            Self::Postgres { url, schema } => Arc::new(options(url, schema, pool).migrate(migrate).open().await?),
         })
+    }
+
+    /// Opens it, which is behind a pooler that gives out connections a transaction.
+    pub(crate) async fn open_pooled(&self, pool: usize) -> Result<Arc<dyn Backend>> {
+        let Self::Postgres { url, schema } = self else { return Err("a file has no pooler".into()) };
+        let options = options(url, schema, pool).pooler(Pooler::Transaction).migrate(false);
+        Ok(Arc::new(options.open().await?))
     }
 
     /// Looks at it from the side.
@@ -68,6 +69,13 @@ impl Place {
             Self::Postgres { url, schema } => Look::Postgres(connect(url, schema).await?),
         })
     }
+}
+
+fn options(url: &str, schema: &str, pool: usize) -> PostgresOptions {
+    let and = if url.contains('?') { '&' } else { '?' };
+    // By which faults find the connections of one process.
+    let url = format!("{url}{and}application_name=faults-{}", std::process::id());
+    PostgresOptions::new(url).schema(schema).pool(pool).pool_timeout(Duration::from_secs(5))
 }
 
 /// A connection of the supervisor's own within a schema.

@@ -15,6 +15,7 @@ use crate::arguments::Arguments;
 use crate::ledger::Ledger;
 use crate::log::Log;
 use crate::place::Place;
+use crate::program::Program;
 use crate::{Result, fault, functions};
 
 /// Bytes of a payload: the results of a map of 300,000 items fit into one.
@@ -23,7 +24,9 @@ const PAYLOAD: usize = 8 << 20;
 /// A client of the place, with all functions that are not to be left out.
 pub(crate) async fn client(arguments: &Arguments) -> Result<Stent> {
     let place: Place = arguments.needed("dsn")?.parse()?;
-    let mut backend = place.open(arguments.or("pool", 4)?, !arguments.has("no-migrate")).await?;
+    let (pool, migrates) = (arguments.or("pool", 4)?, !arguments.has("no-migrate"));
+    let mut backend =
+        if arguments.has("pooled") { place.open_pooled(pool).await? } else { place.open(pool, migrates).await? };
     if let Some(plan) = fault::plan()? {
         let faulty: Arc<dyn Backend> = Arc::new(FaultyBackend::new(backend, plan));
         backend = faulty;
@@ -31,6 +34,7 @@ pub(crate) async fn client(arguments: &Arguments) -> Result<Stent> {
     let functions = if arguments.has("without-late") { functions::without_late() } else { functions::all() };
     let stent = Stent::with_backend(backend).functions(functions).payload_limit(PAYLOAD);
     let stent = stent.poll(Duration::from_millis(arguments.or("poll-max-ms", 500)?));
+    let stent = stent.resource(arguments.or("program", Program::Original)?);
     let stent = match arguments.text("ledger") {
         Some(ledger) => stent.resource(Ledger::open(Path::new(ledger))?),
         None => stent,

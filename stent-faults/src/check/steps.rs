@@ -54,13 +54,14 @@ fn attempts(evidence: &Evidence) -> Vec<Violation> {
     for effect in evidence.effects.iter().filter(|effect| effect.what == What::Start && effect.key == BODY) {
         *starts.entry(effect.task).or_default() += 1;
     }
-    let (mut claims, mut releases): (BTreeMap<TaskId, u32>, BTreeMap<TaskId, u32>) = Default::default();
+    let [mut claims, mut releases, mut redrives]: [BTreeMap<TaskId, u32>; 3] = Default::default();
     for edge in evidence.edges.iter().flatten() {
         match (edge.was, edge.is) {
             (_, TaskState::Running) => *claims.entry(edge.task).or_default() += 1,
             (Some(TaskState::Running), TaskState::Pending | TaskState::Scheduled) => {
                 *releases.entry(edge.task).or_default() += 1;
             }
+            (Some(was), _) if was.is_final() => *redrives.entry(edge.task).or_default() += 1,
             _ => {}
         }
     }
@@ -70,10 +71,12 @@ fn attempts(evidence: &Evidence) -> Vec<Violation> {
         let most = max_attempts(&row.function);
         let mut say = |what: String| found.push(Violation::of("S11", row.execution, format!("task {task}: {what}")));
         let released = releases.get(&task).copied().unwrap_or(0);
-        if starts > most + released {
-            say(format!("{starts} starts, {most} attempts and {released} releases"));
+        // Each gives fresh attempts, and begins to count again.
+        let redriven = redrives.get(&task).copied().unwrap_or(0);
+        if starts > most * (1 + redriven) + released {
+            say(format!("{starts} starts, {most} attempts, {redriven} redrives and {released} releases"));
         }
-        if row.attempt + released < starts {
+        if row.attempt + released + most * redriven < starts {
             say(format!("{starts} starts and {released} releases, of which {} were counted", row.attempt));
         }
         let claims = claims.get(&task).copied().unwrap_or(0);

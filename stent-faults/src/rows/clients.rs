@@ -1,9 +1,13 @@
-//! Clients that race and flood: B07, B08, P14, Q01.
+//! Clients that race and flood: B07, B08, B19, P14, Q01.
 
 use std::time::{Duration, Instant};
 
+use stent_executor::ExecutionError;
+
 use crate::Result;
 use crate::functions::listen;
+use crate::history::{Answer, Call, Recorded};
+use crate::program::flaky;
 use crate::run::Outcome;
 use crate::run::scene::Scene;
 
@@ -63,6 +67,59 @@ pub(super) async fn signal_flood(scene: &mut Scene) -> Result<Outcome> {
     let given = evidence.effects.iter().filter(|effect| effect.key.starts_with("wait")).count();
     outcome.count("values given, replays included", given);
     outcome.demand(given > 10, || format!("only {given} values were given"));
+    Ok(outcome)
+}
+
+/// B19: many processes redrive the same failed executions at once, half of them are killed; each is taken up once.
+pub(super) async fn redrives(scene: &mut Scene) -> Result<Outcome> {
+    scene.prepare().await?;
+    scene.crew(1, &[("program", "failing".into())]).await?;
+    let client = scene.client().await?;
+    let mut failed = Vec::new();
+    for number in 0..scene.size(40, 200) {
+        failed.push(client.dispatch(flaky(number)).await?.id());
+    }
+    for id in &failed {
+        let execution = client.execution::<u64>(*id);
+        if !matches!(execution.wait("60s").await, Err(ExecutionError::Failed(_))) {
+            return Err("an execution that was told to fail did not".into());
+        }
+    }
+    let mut outcome = Outcome::default();
+    scene.dismiss(&mut outcome).await?;
+    let before = scene.loads.len();
+    for _ in 0..8 {
+        scene.load("redrive", 0, &[])?;
+    }
+    // In the middle of it.
+    let letters = "SELECT CAST(count(*) AS TEXT) FROM dead_letters";
+    let (mut look, begun, all) = (scene.look().await?, Instant::now(), u64::try_from(failed.len())?);
+    while look.number(letters, letters).await? + all / 8 > all && begun.elapsed() < Duration::from_secs(30) {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    for load in scene.loads.iter_mut().skip(before).step_by(2) {
+        load.kill().await?;
+    }
+    for load in scene.loads.iter_mut().skip(before).filter(|load| !load.is_doomed) {
+        load.wait(Duration::from_secs(60)).await?;
+    }
+    scene.crew(2, &[]).await?;
+    let (passed, evidence) = scene.common_pass().await?;
+    let mut done = 0;
+    for id in &failed {
+        let of = |call: &&Recorded| call.call == Call::Redrive { execution: *id };
+        let answers = evidence.calls.iter().filter(of);
+        let done_here = answers.filter(|call| matches!(call.answer, Answer::Ok { .. })).count();
+        let starts = evidence.effects.iter().filter(|effect| effect.execution == *id).count();
+        outcome.demand(done_here <= 1, || format!("S12: {id} was redriven {done_here} times"));
+        outcome.demand(starts == 2, || format!("S12: {id} was started {starts} times, not once and once more"));
+        done += done_here;
+    }
+    let left = look.number(letters, letters).await?;
+    outcome.demand(left == 0, || format!("S12: {left} dead letters of executions that completed"));
+    outcome.count("redriven, and answered so", done);
+    outcome.counts.extend(passed.counts);
+    outcome.wrong.extend(passed.wrong);
     Ok(outcome)
 }
 

@@ -3,6 +3,7 @@
 mod clients;
 mod code;
 mod corrupt;
+mod deploys;
 mod elsewhere;
 mod file;
 mod kill;
@@ -58,9 +59,12 @@ rows! {
     "B08" "signal flood" BOTH None false => clients::signal_flood;
     "B10" "large map, parent killed" BOTH None false => kill::large_map;
     "B11" "rows that cannot be read" BOTH None true => corrupt::rows;
+    "B12" "code that changed" BOTH None true => deploys::changed_code;
     "B13" "migration race" BOTH None true => code::migrations;
     "B14" "bad input" BOTH None false => elsewhere::bad_input;
     "B16" "a function only some have" BOTH None false => code::unknown_function;
+    "B17" "user code that is stuck" BOTH None false => deploys::stuck_code;
+    "B19" "redrives race" BOTH None false => clients::redrives;
     "B20" "limits under churn" BOTH None false => code::limits;
     "P01" "server restarts" POSTGRES OWN false => server::restarts;
     "P02" "server crashes" POSTGRES OWN false => server::crashes;
