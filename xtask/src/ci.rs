@@ -2,7 +2,7 @@
 
 use crate::layout::{self, Side};
 use crate::libtest::Totals;
-use crate::{Result, cargo, conformance, controls, test, tidy};
+use crate::{Result, cargo, conformance, controls, faults, test, tidy};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ struct Stage {
     run: fn() -> Result<Done>,
 }
 
-const STAGES: [Stage; 8] = [
+const STAGES: [Stage; 9] = [
     Stage { name: "fmt", run: fmt },
     Stage { name: "tidy", run: || tidy::run().map(|()| Done::Passed) },
     Stage { name: "clippy", run: clippy },
@@ -27,6 +27,7 @@ const STAGES: [Stage; 8] = [
     Stage { name: "doc", run: doc },
     Stage { name: "conformance", run: || conformance::run(None, &[]).map(|()| Done::Passed) },
     Stage { name: "controls", run: || controls::run(None).map(|()| Done::Passed) },
+    Stage { name: "faults", run: || faults::run(&["--ci"]).map(|()| Done::Passed) },
     Stage { name: "deny", run: deny },
 ];
 

@@ -5,6 +5,7 @@ mod cargo;
 mod ci;
 mod conformance;
 mod controls;
+mod faults;
 mod fix;
 mod layout;
 mod libtest;
@@ -35,6 +36,10 @@ Commands:
         [--concurrency N] [--json FILE] [--profile]
                        what Stent does a second, beside the raw database;
                        --short: small maps; --profile: workers under perf
+  faults [--backend sqlite|postgres|both] [--row ID[,ID...]] [--seed N]
+         [--long] [--ci] [--json FILE]
+                       real processes under faults, judged by a checker;
+                       --ci: the rows that `ci` runs
   postgres [-- COMMAND...]
                        a PostgreSQL server for tests, while COMMAND runs
   tidy                 the rules of the house that no compiler knows
@@ -70,6 +75,7 @@ fn run(arguments: &[String]) -> Result {
         (["controls"], []) => controls::run(None),
         (["controls", "--control", name], []) => controls::run(Some(name)),
         (["bench", asked @ ..], []) => bench::run(asked),
+        (["faults", asked @ ..], []) => faults::run(asked),
         (["postgres"], command) => postgres::run(command),
         (["tidy"], []) => tidy::run(),
         (["release-migrations"], []) => tidy::release_migrations(),
