@@ -17,6 +17,7 @@ use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 use tokio_postgres::{Config, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::control;
 use crate::error::{During, is_aftermath};
 use crate::migrate;
 use crate::options::{Pooler, PostgresOptions, TEMPORARY};
@@ -199,6 +200,7 @@ impl<'c> Session<'c> {
 
     /// The rows that a statement answers.
     pub(crate) async fn query(&self, sql: &'static str, values: Values<'_>) -> Result<Vec<Row>, BackendError> {
+        let sql = control::statement(sql);
         let place = self.queue.enter();
         let rows = match (&self.via, self.prepared(sql).await?) {
             (Via::Client(client), Prepared::Here(statement)) => {
@@ -232,6 +234,7 @@ impl<'c> Session<'c> {
 
     /// How many rows a statement changed.
     pub(crate) async fn execute(&self, sql: &'static str, values: Values<'_>) -> Result<u64, BackendError> {
+        let sql = control::statement(sql);
         let place = self.queue.enter();
         let changed = match (&self.via, self.prepared(sql).await?) {
             (Via::Client(client), Prepared::Here(statement)) => {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects by failing")]
 
+#[path = "server/client.rs"]
+mod client;
 mod server;
 
 use std::sync::Arc;
@@ -19,7 +21,7 @@ use stent_core::outcome::{OperationOutcome, Outcome};
 use stent_core::payload::{Fingerprint, Payload};
 use stent_core::retry::{ErrorClass, RetryPolicy};
 use stent_core::signal::SignalSend;
-use stent_core::task::{End, NewChild, NewTask, Resume, Suspension, TaskEnd, TaskState};
+use stent_core::task::{End, NewChild, NewTask, Resume, Suspension, TaskEnd, TaskState, Wait};
 use stent_core::{Failure, Timestamp};
 
 use server::Schema;
@@ -28,13 +30,13 @@ const NOW: Timestamp = Timestamp::from_micros(1_000_000);
 const APPLIED: TurnCommit = TurnCommit::Applied { taken: None };
 
 struct Store {
-    _schema: Schema,
+    schema: Schema,
     backend: PostgresBackend,
 }
 
 async fn store() -> Store {
     let schema = Schema::new();
-    Store { backend: schema.options().open().await.unwrap(), _schema: schema }
+    Store { backend: schema.options().open().await.unwrap(), schema }
 }
 
 fn task(function: &str) -> NewTask {
@@ -147,6 +149,31 @@ async fn a_parent_and_its_child_end_in_one_batch_in_whichever_order() {
         assert_eq!(store.state(below).await, TaskState::Cancelled);
         assert_eq!(store.end(&ends).await, [Commit::Applied; 2], "C-Q2: and so does a repeat");
     }
+}
+
+/// C-Q5 Tasks are locked from below, those of several depths too: who waits for a child does not hold its parent, for which the child's holder may wait.
+#[tokio::test]
+async fn an_end_that_waits_for_its_task_does_not_hold_the_parent() {
+    let store = store().await;
+    let parent = store.start("parent").await;
+    let child = store.start_child(parent, "child").await;
+    let nap = Suspension { claim: parent, until: None, waits: vec![Wait::Child(child.task)] };
+    assert_eq!(store.backend.suspend(NOW, &[nap]).await.unwrap(), [Suspended::Yes]);
+
+    let (other, watcher) = (store.schema.client().await, store.schema.client().await);
+    other.batch_execute("BEGIN").await.unwrap();
+    let lock = "SELECT FROM tasks WHERE id = $1 FOR NO KEY UPDATE NOWAIT";
+    other.execute(lock, &[child.task.as_uuid()]).await.unwrap();
+    let backend = store.backend.clone();
+    let ending = tokio::spawn(async move { backend.complete(NOW, &[completed(child)]).await.unwrap() });
+    let waiting = "SELECT count(*) FROM pg_locks AS l JOIN pg_locks AS mine USING (pid)
+        WHERE NOT l.granted AND mine.relation = 'tasks'::regclass";
+    while watcher.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 0 && !ending.is_finished() {}
+    let locked = other.execute(lock, &[parent.task.as_uuid()]).await;
+    assert!(locked.is_ok(), "the parent is held by who waits for its child: {locked:?}");
+    other.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(ending.await.unwrap(), [Commit::Applied]);
+    assert_eq!(store.state(parent).await, TaskState::Pending);
 }
 
 /// C-Y6 What a batch puts back or wakes is open, and an end of the batch above it cancels it.

@@ -21,6 +21,7 @@ use self::claimed::Taken;
 use crate::SqliteBackend;
 use crate::announce;
 use crate::batch::to_json;
+use crate::control;
 use crate::error::During;
 use crate::row::{Columns, fetch_many};
 use crate::transaction::Lasting;
@@ -149,7 +150,7 @@ impl Asked {
     }
 
     async fn look(&self, connection: &mut SqliteConnection, now: Timestamp) -> Result<Look, BackendError> {
-        let row = sqlx::query(include_str!("../sql/claim/look.sql"))
+        let row = sqlx::query(control::statement(include_str!("../sql/claim/look.sql")))
             .bind(self.request.worker.as_bytes().as_slice())
             .bind(self.request.token.as_bytes().as_slice())
             .bind(&*self.unlimited)
@@ -223,7 +224,7 @@ impl Asked {
         now: Timestamp,
         rows: &[i64],
     ) -> Result<Vec<SqliteRow>, BackendError> {
-        let query = sqlx::query(include_str!("../sql/claim/take_new.sql"))
+        let query = sqlx::query(control::statement(include_str!("../sql/claim/take_new.sql")))
             .bind(to_json(CLAIM, &rows)?)
             .bind(self.request.token.as_bytes().as_slice())
             .bind(self.request.worker.as_bytes().as_slice())
@@ -248,7 +249,7 @@ impl Asked {
             alike.entry(kind).or_default().push(number);
         }
         for ((is_fresh, counts, deliveries, takes_place), rows) in alike {
-            sqlx::query(include_str!("../sql/claim/take.sql"))
+            sqlx::query(control::statement(include_str!("../sql/claim/take.sql")))
                 .bind(to_json(CLAIM, &rows)?)
                 .bind(self.request.token.as_bytes().as_slice())
                 .bind(self.request.worker.as_bytes().as_slice())

@@ -17,6 +17,7 @@ use stent_core::time::Timestamp;
 
 use crate::SqliteBackend;
 use crate::batch::{Hex, Parcel, Parcels, Part, to_json};
+use crate::control;
 use crate::effects;
 use crate::error::During;
 use crate::row::Columns;
@@ -172,7 +173,7 @@ async fn complete_alone(
     if !(variables.is_empty() && notes.is_empty()) {
         return Ok(None);
     }
-    let rows = sqlx::query(COMPLETED_ONE)
+    let rows = sqlx::query(control::statement(COMPLETED_ONE))
         .bind(&claim.task.as_bytes()[..])
         .bind(&claim.token.as_bytes()[..])
         .bind(output.as_bytes())
@@ -210,13 +211,14 @@ async fn apply<'a>(
     let (operation, now) = (prepared.operation, prepared.now.as_micros());
     let mut rows: Vec<SqliteRow> = Vec::new();
     for ends in &prepared.completed {
-        let query = sqlx::query(COMPLETED).bind(ends.json.clone()).bind(ends.bytes.clone()).bind(now);
+        let query =
+            sqlx::query(control::statement(COMPLETED)).bind(ends.json.clone()).bind(ends.bytes.clone()).bind(now);
         rows.extend(query.fetch_all(&mut *connection).await.during(operation)?);
     }
     for (statement, ends) in [(FAILED, &prepared.failed), (RETRIED, &prepared.retried), (RELEASED, &prepared.released)]
     {
         for ends in ends {
-            let query = sqlx::query(statement).bind(ends.json.clone()).bind(now);
+            let query = sqlx::query(control::statement(statement)).bind(ends.json.clone()).bind(now);
             rows.extend(query.fetch_all(&mut *connection).await.during(operation)?);
         }
     }

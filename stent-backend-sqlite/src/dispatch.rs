@@ -14,6 +14,7 @@ use stent_core::time::Timestamp;
 
 use crate::SqliteBackend;
 use crate::batch::{Hex, to_json};
+use crate::control;
 use crate::error::During;
 use crate::root::{self, NewRoots};
 use crate::row::Columns;
@@ -107,7 +108,7 @@ async fn cancel(
     execution: ExecutionId,
 ) -> Result<Hinted<Cancelled>, BackendError> {
     const OPERATION: &str = "cancel";
-    let row = sqlx::query(include_str!("../sql/dispatch/root.sql"))
+    let row = sqlx::query(control::statement(include_str!("../sql/dispatch/root.sql")))
         .bind(execution.as_bytes().as_slice())
         .fetch_optional(&mut *connection)
         .await

@@ -14,6 +14,7 @@ use stent_core::time::Timestamp;
 
 use crate::batch::to_json;
 use crate::complete::{Applied, is_final};
+use crate::control;
 use crate::entry::note;
 use crate::error::During;
 use crate::tree::{self, Cancellation};
@@ -41,7 +42,7 @@ pub(crate) async fn complete(
     }
     let ended = rows(applied, |applied| applied.parent_waits);
     if !ended.is_empty() {
-        let query = sqlx::query(WAKE).bind(to_json(operation, &ended)?).bind(now.as_micros());
+        let query = sqlx::query(control::statement(WAKE)).bind(to_json(operation, &ended)?).bind(now.as_micros());
         query.execute(&mut *connection).await.during(operation)?;
     }
     reopen(connection, operation, now, applied).await?;
@@ -86,7 +87,7 @@ async fn write_notes(
         }
     }
     if !stored.is_empty() {
-        let query = sqlx::query(NOTES).bind(to_json(operation, &stored)?).bind(now.as_micros());
+        let query = sqlx::query(control::statement(NOTES)).bind(to_json(operation, &stored)?).bind(now.as_micros());
         query.execute(connection).await.during(operation)?;
     }
     Ok(())

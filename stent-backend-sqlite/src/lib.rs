@@ -3,6 +3,7 @@
 
 mod backend;
 mod connection;
+mod control;
 mod error;
 mod migrate;
 mod options;

@@ -9,6 +9,7 @@ use stent_core::id::{ExecutionId, TaskId};
 use stent_core::task::{Resume, ResumePoint, TaskState};
 use stent_core::time::Timestamp;
 
+use crate::control;
 use crate::error::During;
 use crate::resume::decode_resume;
 use crate::row::Columns;
@@ -89,7 +90,7 @@ async fn find(
             (execution, Some(dead))
         }
     };
-    let row = sqlx::query(include_str!("../sql/dispatch/root.sql"))
+    let row = sqlx::query(control::statement(include_str!("../sql/dispatch/root.sql")))
         .bind(execution.as_bytes().as_slice())
         .fetch_optional(&mut *connection)
         .await

@@ -19,6 +19,7 @@ use stent_core::task::NewTask;
 use stent_core::time::Timestamp;
 
 use crate::batch::{Hex, Parcel, Parcels, to_json};
+use crate::control;
 use crate::error::During;
 use crate::row::Columns;
 
@@ -244,7 +245,7 @@ pub(crate) async fn insert(
 ) -> Result<Vec<Dispatched>, BackendError> {
     let mut made = 0;
     for parcel in &roots.parcels {
-        let inserted = sqlx::query(include_str!("../sql/dispatch/insert.sql"))
+        let inserted = sqlx::query(control::statement(include_str!("../sql/dispatch/insert.sql")))
             .bind(&*parcel.json)
             .bind(&*parcel.bytes)
             .bind(&*roots.shapes)

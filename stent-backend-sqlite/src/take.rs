@@ -11,6 +11,7 @@ use stent_core::outcome::OperationOutcome;
 use stent_core::time::Timestamp;
 
 use crate::batch::{Hex, Parcels, to_json};
+use crate::control;
 use crate::entry;
 use crate::error::During;
 use crate::row::Columns;
@@ -89,7 +90,7 @@ pub(crate) async fn alone(
     if !(turn.dispatches.is_empty() && turn.cancels.is_empty() && turn.variables.is_empty()) {
         return Ok(None);
     }
-    let rows = sqlx::query(TAKE)
+    let rows = sqlx::query(control::statement(TAKE))
         .bind(&turn.claim.task.as_bytes()[..])
         .bind(&turn.claim.token.as_bytes()[..])
         .bind(take.name.as_str())

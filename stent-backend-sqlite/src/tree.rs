@@ -8,6 +8,7 @@ use stent_core::task::{Resume, ResumePoint};
 use stent_core::time::Timestamp;
 
 use crate::batch::{Hex, to_json};
+use crate::control;
 use crate::error::During;
 use crate::resume::decode_resume;
 pub(crate) use crate::resume::encode_resume;
@@ -50,7 +51,7 @@ pub(crate) async fn cancel_below(
         (Hex(given.task.as_bytes()).to_string(), given.include, given.by.map(|by| Hex(by.as_bytes()).to_string()), turn)
     };
     let given: Vec<_> = cancellations.iter().map(given).collect();
-    let cancelled = sqlx::query(include_str!("../sql/tree/cancel.sql"))
+    let cancelled = sqlx::query(control::statement(include_str!("../sql/tree/cancel.sql")))
         .bind(to_json(operation, &given)?)
         .bind(now.as_micros())
         .execute(connection)

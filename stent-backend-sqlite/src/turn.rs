@@ -16,6 +16,7 @@ use stent_core::time::Timestamp;
 
 use crate::batch::{Hex, Parcel, Parcels, to_json};
 use crate::child::{self, Children};
+use crate::control;
 use crate::entry::{StoredEntry, outcome};
 use crate::error::During;
 use crate::row::Columns;
@@ -214,7 +215,7 @@ pub(crate) async fn append(
 ) -> Result<bool, BackendError> {
     let mut is_all = true;
     for entries in entries {
-        let written = sqlx::query(APPEND)
+        let written = sqlx::query(control::statement(APPEND))
             .bind(entries.json.clone())
             .bind(entries.bytes.clone())
             .execute(&mut *connection)

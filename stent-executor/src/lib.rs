@@ -7,6 +7,7 @@ mod batch;
 mod cancel;
 mod codec;
 mod context;
+mod control;
 mod dispatch;
 mod engine;
 mod error;

@@ -24,6 +24,13 @@ impl Program {
         let manifest = Path::new(message["manifest_path"].as_str()?);
         Some(Self { executable: message["executable"].as_str()?.into(), folder: manifest.parent()?.to_owned() })
     }
+
+    /// The program as cargo would run it, in its crate's folder.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(&self.executable);
+        command.current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
+        command
+    }
 }
 
 /// The root of the workspace: the folder above this crate, where cargo says it is now.

@@ -2,7 +2,7 @@
 
 use crate::layout::{self, Side};
 use crate::libtest::Totals;
-use crate::{Result, cargo, conformance, test, tidy};
+use crate::{Result, cargo, conformance, controls, faults, test, tidy};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -19,13 +19,15 @@ struct Stage {
     run: fn() -> Result<Done>,
 }
 
-const STAGES: [Stage; 7] = [
+const STAGES: [Stage; 9] = [
     Stage { name: "fmt", run: fmt },
     Stage { name: "tidy", run: || tidy::run().map(|()| Done::Passed) },
     Stage { name: "clippy", run: clippy },
     Stage { name: "test", run: || test::run(&[]).map(Done::Tested) },
     Stage { name: "doc", run: doc },
     Stage { name: "conformance", run: || conformance::run(None, &[]).map(|()| Done::Passed) },
+    Stage { name: "controls", run: || controls::run(None).map(|()| Done::Passed) },
+    Stage { name: "faults", run: || faults::run(&["--ci"]).map(|()| Done::Passed) },
     Stage { name: "deny", run: deny },
 ];
 

@@ -8,7 +8,6 @@ use crate::layout::{self, Side};
 use crate::libtest::{Case, Verdict};
 use crate::postgres::{Durability, Server};
 use std::path::Path;
-use std::process::Command;
 
 /// A backend and the crate whose `tests/conformance.rs` runs the suite on it; the crate's folder bears its name.
 struct Backend {
@@ -83,8 +82,8 @@ fn build(root: &Path, one: Option<&Backend>) -> Result<Vec<Program>> {
 /// Runs a program as cargo would, in its crate's folder, and shows what it prints but for the lines of passed cases.
 fn run_on(backend: &Backend, program: &Program, server: Option<&Server>, filter: &[String]) -> Result<Report> {
     println!("{}: running", backend.name);
-    let mut command = Command::new(&program.executable);
-    command.args(filter).current_dir(&program.folder).env("CARGO_MANIFEST_DIR", &program.folder);
+    let mut command = program.command();
+    command.args(filter);
     if let Some(server) = server {
         server.lend(&mut command);
     }

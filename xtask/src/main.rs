@@ -4,6 +4,8 @@ mod bench;
 mod cargo;
 mod ci;
 mod conformance;
+mod controls;
+mod faults;
 mod fix;
 mod layout;
 mod libtest;
@@ -28,10 +30,16 @@ Commands:
   test [-- FILTER...]  unit, integration and doc tests
   conformance [--backend memory|sqlite|postgres] [-- FILTER...]
                        the suite on every backend, areas by backends
+  controls [--control NAME]
+                       defects on purpose, each caught by a named test
   bench [W1|...|W6|full ...] [--backend sqlite|postgres] [--runs N] [--short]
         [--concurrency N] [--json FILE] [--profile]
                        what Stent does a second, beside the raw database;
                        --short: small maps; --profile: workers under perf
+  faults [--backend sqlite|postgres|both] [--row ID[,ID...]] [--seed N]
+         [--long] [--ci] [--json FILE]
+                       real processes under faults, judged by a checker;
+                       --ci: the rows that `ci` runs
   postgres [-- COMMAND...]
                        a PostgreSQL server for tests, while COMMAND runs
   tidy                 the rules of the house that no compiler knows
@@ -64,7 +72,10 @@ fn run(arguments: &[String]) -> Result {
         }
         (["conformance"], filter) => conformance::run(None, filter),
         (["conformance", "--backend", name], filter) => conformance::run(Some(name), filter),
+        (["controls"], []) => controls::run(None),
+        (["controls", "--control", name], []) => controls::run(Some(name)),
         (["bench", asked @ ..], []) => bench::run(asked),
+        (["faults", asked @ ..], []) => faults::run(asked),
         (["postgres"], command) => postgres::run(command),
         (["tidy"], []) => tidy::run(),
         (["release-migrations"], []) => tidy::release_migrations(),

@@ -19,12 +19,11 @@ use stent_core::retry::ErrorClass;
 
 use super::operation::{Given, Mode, Phase, Request, StepEvent};
 use super::poll::StepWake;
-#[cfg(test)]
-use super::programs::{Rule, breaks};
-use super::queue::{self, Queue, Receipt, Written};
+use super::queue::{self, Receipt, Written};
 use super::turn::{Driver, Happening, Own};
 use super::{Left, Stop};
 use crate::context::read_payload;
+use crate::control::{Rule, breaks};
 
 impl Driver {
     pub(super) async fn live(&mut self) -> Result<Left, Stop> {
@@ -135,10 +134,7 @@ impl Driver {
 
     /// Starts steps, unless an `order` entry before them is uncommitted: that fences stale workers, too.
     fn start_steps(&mut self) {
-        let may_start = |queue: &Queue| !queue.holds_steps();
-        #[cfg(test)]
-        let may_start = |queue: &Queue| may_start(queue) || breaks(Rule::StartAfterOrder);
-        while may_start(&self.queue) {
+        while !self.queue.holds_steps() || breaks(Rule::StartAfterOrder) {
             let Some(slot) = self.to_start.pop_front() else { return };
             self.running.insert(slot);
             let mut shared = self.activation.shared();
@@ -226,9 +222,7 @@ impl Driver {
             let shared = self.activation.shared();
             // A call that may elapse has two outcomes to choose from: the entry keeps a stale worker from acting on the other one.
             let may_elapse = matches!(shared.operations[slot].request, Request::Call { timeout: Some(_), .. });
-            let is_certain = shared.open.len() == 1 && !may_elapse;
-            #[cfg(test)]
-            let is_certain = is_certain || breaks(Rule::Order);
+            let is_certain = shared.open.len() == 1 && !may_elapse || breaks(Rule::Order);
             if !is_certain {
                 let (turn, id) = (shared.turn + 1, shared.operations[slot].id.clone());
                 drop(shared);
@@ -264,6 +258,11 @@ impl Driver {
                     None => self.watch(slot, Watch::Task(self.activation.child(id, None)), false),
                 }
             }
+            OperationKind::Signal if self.activation.shared().open.len() == 1 => {
+                self.recorded_until(slot);
+                // Most likely a value is what woke it: asking whether there is one would be one question more than taking it.
+                self.signalled.push_back(slot);
+            }
             OperationKind::Sleep | OperationKind::Signal => self.recorded_now(slot),
             // Maps go on once their items are compared.
             OperationKind::Map | OperationKind::Dispatch | OperationKind::Patch => {}
@@ -273,22 +272,26 @@ impl Driver {
 
     /// An operation is recorded: its wait begins.
     pub(super) fn recorded_now(&mut self, slot: usize) {
-        let (kind, until) = {
-            let mut shared = self.activation.shared();
-            if !shared.open.contains(&slot) {
-                return;
-            }
-            let operation = &mut shared.operations[slot];
-            match self.recorded.detail(&operation.id) {
-                Some(Made::Sleep { until }) => operation.until = Some(until),
-                Some(Made::Signal { until }) => operation.until = until,
-                _ => {}
-            }
-            (operation.id.kind, operation.until)
-        };
+        let Some(kind) = self.recorded_until(slot) else { return };
+        let until = self.activation.shared().operations[slot].until;
         self.timers.extend(until.map(|until| (until, slot)));
         if kind == OperationKind::Signal {
             self.watch_signal(slot);
         }
+    }
+
+    /// Tells an operation until when it waits, as its record says; `None` if it is awaited no more.
+    fn recorded_until(&self, slot: usize) -> Option<OperationKind> {
+        let mut shared = self.activation.shared();
+        if !shared.open.contains(&slot) {
+            return None;
+        }
+        let operation = &mut shared.operations[slot];
+        match self.recorded.detail(&operation.id) {
+            Some(Made::Sleep { until }) => operation.until = Some(until),
+            Some(Made::Signal { until }) => operation.until = until,
+            _ => {}
+        }
+        Some(operation.id.kind)
     }
 }

@@ -22,6 +22,7 @@ use super::operation::{Answer, Ask, Request};
 use super::queue::Receipt;
 use super::results::{first_failure, have_ended, not_ended, results, watch_key};
 use super::turn::{Driver, Happening};
+use crate::control::{Rule, breaks};
 
 /// Chunks in flight (C-M2).
 const WINDOW: usize = 2;
@@ -191,7 +192,11 @@ impl Driver {
             Stage::Running => {
                 let Some(chunk) = map.open.pop_front() else { return };
                 let (turn, now) = (self.activation.shared().turn, self.activation.engine.clock.now());
-                let body = EntryBody::Chunk { map: map.id.clone(), closed: chunk.past, state };
+                let body = EntryBody::Chunk {
+                    map: map.id.clone(),
+                    closed: chunk.past - u32::from(breaks(Rule::ClosedChunks)),
+                    state,
+                };
                 self.queue.entry(turn, now, body, None);
                 self.watcher.remove(watch_key(slot, chunk.first, map.chunk));
             }

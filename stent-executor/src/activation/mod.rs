@@ -41,6 +41,7 @@ pub(crate) use residence::{Divergences, ForeignAwaits, Residents};
 
 use crate::backoff::Backoff;
 use crate::context::Ctx;
+use crate::control::{Rule, breaks};
 use crate::engine::Engine;
 use crate::registry::Known;
 use crate::slots::Slot;
@@ -96,7 +97,10 @@ impl Activation {
 
     /// The child that an operation makes.
     pub(crate) fn child(&self, operation: &OperationId, index: Option<u32>) -> TaskId {
-        TaskId::child(self.task.claim.task, self.task.generation, operation, index)
+        // A child of the claim would be another one in every activation.
+        let claim = self.task.claim;
+        let parent = if breaks(Rule::ChildIdentity) { TaskId::from_bytes(*claim.token.as_bytes()) } else { claim.task };
+        TaskId::child(parent, self.task.generation, operation, index)
     }
 }
 

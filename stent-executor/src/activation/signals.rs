@@ -11,16 +11,13 @@ use stent_core::outcome::OperationOutcome;
 
 use super::Stop;
 use super::operation::Phase;
-#[cfg(test)]
-use super::programs::{Rule, breaks};
 use super::turn::{Driver, Happening};
+use crate::control::{Rule, breaks};
 
 impl Driver {
     /// Takes a signal for its oldest wait, or ends a wait, once all that is known has been given and written (C-S2). False if there is nothing to do.
     pub(super) fn take_signal(&mut self) -> bool {
-        let is_quiet = self.queue.is_idle();
-        #[cfg(test)]
-        let is_quiet = is_quiet || breaks(Rule::TakeLast);
+        let is_quiet = self.queue.is_idle() || breaks(Rule::TakeLast);
         if self.taking || !self.own.is_empty() || !is_quiet {
             return false;
         }

@@ -22,6 +22,7 @@ use super::poll::{Function, Returned};
 use super::queue::{Queue, Receipt, Written};
 use super::work::Work;
 use super::{Activation, Left, Stop};
+use crate::control::{Rule, breaks};
 use crate::registry::Running;
 use crate::slots::Slot;
 use crate::wait::Watcher;
@@ -306,10 +307,7 @@ impl Driver {
         self.running.remove(&slot);
         self.unwatch(slot);
         self.queue.entry(turn, at, EntryBody::Outcome(id, outcome.clone()), Some(Receipt::Outcome(slot)));
-        #[cfg(not(test))]
-        let committed = false;
-        #[cfg(test)]
-        let committed = super::programs::breaks(super::programs::Rule::GiveCommitted);
+        let committed = breaks(Rule::GiveCommitted);
         self.own.push_back(Own { slot, outcome, at, committed });
     }
 

@@ -11,6 +11,8 @@ use stent_core::claim::{Claim, ClaimedTask, Renewal};
 use stent_core::{Clock, ExecutionId, TaskId, Timestamp};
 use tokio::sync::{Notify, oneshot};
 
+use crate::control::{Rule, breaks};
+
 /// The claims that a worker holds.
 #[derive(Debug, Default)]
 pub(super) struct Leases {
@@ -99,12 +101,12 @@ impl Leases {
         for (claim, answer) in claims.iter().zip(answers) {
             let Some(lease) = held.get_mut(&claim.task).filter(|lease| lease.claim == *claim) else { continue };
             let why = match answer {
-                Renewal::Renewed => {
+                Renewal::Lost if !breaks(Rule::LostClaims) => Revoked::Lost,
+                Renewal::Cancelled => Revoked::Cancelled,
+                Renewal::Renewed | Renewal::Lost => {
                     lease.trust.extend(until);
                     continue;
                 }
-                Renewal::Lost => Revoked::Lost,
-                Renewal::Cancelled => Revoked::Cancelled,
             };
             lease.revoke(why);
             held.remove(&claim.task);

@@ -11,3 +11,5 @@ mod changes;
 mod points;
 #[cfg(test)]
 mod process;
+#[cfg(test)]
+mod scenarios;

@@ -106,8 +106,14 @@ impl Process {
         Self { runtime, stent, truth, plan, worker: None }
     }
 
-    pub(crate) fn work(mut self) -> Self {
-        let start = async { self.stent.worker().concurrency(2).lease(LEASE).start().await };
+    pub(crate) fn work(self) -> Self {
+        self.work_leaving(0)
+    }
+
+    /// Lets tasks work that leave memory so often while they wait.
+    pub(crate) fn work_leaving(mut self, replays: u32) -> Self {
+        let worker = self.stent.worker().concurrency(2).lease(LEASE).early_replays(replays);
+        let start = async { worker.start().await };
         self.worker = Some(self.runtime.block_on(start).unwrap());
         self
     }

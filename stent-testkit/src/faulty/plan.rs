@@ -1,6 +1,6 @@
 //! Which calls fail and how, and what calls there were.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use stent_core::BackendError;
@@ -39,6 +39,7 @@ pub struct FaultPlan(Arc<Planned>);
 struct Planned {
     state: Mutex<State>,
     repaired: Notify,
+    observer: OnceLock<fn(&'static str, Moment)>,
 }
 
 #[derive(Debug, Default)]
@@ -89,6 +90,17 @@ impl FaultPlan {
         let plan = Self::none();
         plan.state().program = Program::Random { seed, probability };
         plan
+    }
+
+    /// Each call from now on fails with this probability, as in [`random`](Self::random); what was planned before is forgotten.
+    pub fn plan_random(&self, seed: u64, probability: f64) {
+        self.state().program = Program::Random { seed, probability };
+    }
+
+    /// Has this called at the beginning of every call and after the store has answered it: for processes that end themselves at a boundary. The first
+    /// observer stays.
+    pub fn observe(&self, observer: fn(&'static str, Moment)) {
+        let _ = self.0.observer.set(observer);
     }
 
     /// The `ahead`-th call from now on (1 = the next) meets this fault; what was planned before is forgotten.
@@ -183,6 +195,12 @@ impl FaultPlan {
         let repaired = self.0.repaired.notified();
         let met = self.meet(name);
         let _in_flight = InFlight::begin(self, name);
+        let call = async {
+            self.observed(name, Moment::Before);
+            let answer = call.await;
+            self.observed(name, Moment::After);
+            answer
+        };
         match met {
             Met::Nothing => return call.await,
             Met::Failure(Moment::After) | Met::Hang(Moment::After) => drop(call.await?),
@@ -192,6 +210,12 @@ impl FaultPlan {
             repaired.await;
         }
         Err(BackendError::new(ErrorKind::Unavailable, name).with_message("a planned fault"))
+    }
+
+    fn observed(&self, name: &'static str, moment: Moment) {
+        if let Some(observer) = self.0.observer.get() {
+            observer(name, moment);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,0 +1,235 @@
+//! `load`: a client process that dispatches, signals, cancels and waits, and writes all of it down.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use stent_core::ExecutionId;
+use stent_core::backend::{ExecutionFilter, Page, RedriveTarget};
+use stent_core::execution::ExecutionState;
+use stent_executor::prelude::*;
+use stent_executor::{DurableFunction, ExecutionError, Stent, StentError};
+
+use crate::arguments::Arguments;
+use crate::functions::{SIGNAL, batch, chain, limited, listen, nap};
+use crate::history::{Answer, Call as Asked, History, judged};
+use crate::log::Log;
+use crate::random::Random;
+use crate::{Result, worker};
+
+/// Executions that one client has open.
+const WIDTH: usize = 24;
+/// Repeats of a dispatch of which nobody knows, under its key.
+const REPEATS: u32 = 200;
+
+/// What one client does.
+struct Client {
+    stent: Stent,
+    history: History,
+    steps_millis: u64,
+    items: u64,
+    chunk: u32,
+    waits: u32,
+}
+
+/// The kinds of executions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Chain,
+    Batch,
+    Listen,
+    Nap,
+    Limited,
+    /// A chain of one short step that is cancelled at any moment.
+    Cancelled,
+}
+
+/// Runs a load to its end.
+pub(crate) async fn load(arguments: &Arguments) -> Result {
+    Log::listen();
+    worker::end_with_supervisor();
+    let client = Client {
+        stent: worker::client(arguments).await?,
+        history: History::open(Path::new(arguments.needed("history")?))?,
+        steps_millis: arguments.or("step-ms", 0)?,
+        items: arguments.or("items", 200)?,
+        chunk: arguments.or("chunk", 50)?,
+        waits: arguments.or("waits", 5)?,
+    };
+    let kind = arguments.needed("kind")?;
+    match kind {
+        "flood" => return client.flood_one(arguments).await,
+        "redrive" => return client.redrive_all().await,
+        "prune" => return client.prune(Duration::from_millis(arguments.needed("retention-ms")?.parse()?)).await,
+        _ => {}
+    }
+    let (count, seed) = (arguments.or("n", 10)?, arguments.or("seed", 1)?);
+    let gap = Duration::from_millis(arguments.or("gap-ms", 0)?);
+    let mut random = Random::new(seed);
+    let mut plan = Vec::new();
+    for number in 0..count {
+        plan.push((
+            seed.wrapping_mul(1_000_000).wrapping_add(number),
+            draw(kind, &mut random)?,
+            Random::new(random.next()),
+        ));
+    }
+    let client = Arc::new(client);
+    let runs = plan.into_iter().map(|(number, kind, random)| {
+        let client = Arc::clone(&client);
+        async move {
+            tokio::time::sleep(gap).await;
+            // A task of its own, so that what waits hinders nothing else.
+            tokio::spawn(async move { client.run(number, kind, random).await }).await
+        }
+    });
+    let mut runs = stream::iter(runs).buffer_unordered(arguments.or("width", WIDTH)?);
+    while let Some(ended) = runs.next().await {
+        ended??;
+    }
+    Ok(())
+}
+
+fn draw(load: &str, random: &mut Random) -> Result<Kind> {
+    Ok(match load {
+        "W1" => Kind::Chain,
+        "W2" => Kind::Batch,
+        "W3" => Kind::Listen,
+        "W4" => match random.between(0, 100) {
+            0..64 => Kind::Chain,
+            64..67 => Kind::Batch,
+            67..80 => Kind::Listen,
+            _ => Kind::Nap,
+        },
+        "limited" => Kind::Limited,
+        "cancelled" => Kind::Cancelled,
+        _ => {
+            return Err(format!("--kind {load}: expected W1 to W4, limited, cancelled, flood, redrive or prune").into());
+        }
+    })
+}
+
+impl Client {
+    /// One execution from its dispatch to its end.
+    async fn run(&self, number: u64, kind: Kind, mut random: Random) -> Result {
+        let millis = if self.steps_millis > 0 { self.steps_millis } else { random.between(10, 50) };
+        // Under a key, or not: only then a dispatch may be repeated.
+        let keyed = random.percent(50);
+        let execution = match kind {
+            Kind::Chain => self.dispatch(number, keyed, || chain(number, 5, millis)).await?,
+            Kind::Batch => self.dispatch(number, keyed, || batch(number, self.items, self.chunk)).await?,
+            Kind::Listen => self.dispatch(number, keyed, || listen(number, self.waits)).await?,
+            Kind::Nap => {
+                let millis = random.between(200, 2_000);
+                self.dispatch(number, keyed, || nap(number, millis)).await?
+            }
+            Kind::Limited => self.dispatch(number, keyed, || limited(number, millis)).await?,
+            Kind::Cancelled => self.dispatch(number, keyed, || chain(number, 1, 5)).await?,
+        };
+        let Some(execution) = execution else { return Ok(()) };
+        let is_cancelled = match kind {
+            Kind::Cancelled => true,
+            Kind::Limited => false,
+            _ => self.steps_millis == 0 && random.percent(10),
+        };
+        if is_cancelled {
+            let most = if kind == Kind::Cancelled { 40 } else { 300 };
+            tokio::time::sleep(random.millis(0, most)).await;
+            let cancel = async { answered(self.stent.cancel(execution).await.map(|()| None)) };
+            self.history.record(Asked::Cancel { execution }, cancel).await?;
+        }
+        if kind == Kind::Listen {
+            self.flood(execution, random).await?;
+        }
+        let wait = async {
+            match self.stent.execution::<serde_json::Value>(execution).result().await {
+                Ok(value) => Answer::Ok { execution: None, value: Some(value.to_string()) },
+                Err(ExecutionError::Backend(error)) => Answer::Unknown { text: error.to_string() },
+                Err(error) => Answer::Error { text: error.to_string(), state: Some(state(&error).into()) },
+            }
+        };
+        self.history.record(Asked::Wait { execution }, wait).await.map(drop)
+    }
+
+    /// Dispatches, and again under the key as long as nobody knows; `None` if nobody ever will.
+    async fn dispatch<F: DurableFunction>(
+        &self,
+        number: u64,
+        keyed: bool,
+        call: impl Fn() -> Call<F>,
+    ) -> Result<Option<ExecutionId>> {
+        for _ in 0..REPEATS {
+            let call = if keyed { call().dedup(format!("number {number}")) } else { call() };
+            let work = async { answered(self.stent.dispatch(call).await.map(|execution| Some(execution.id()))) };
+            match self.history.record(Asked::Dispatch { number }, work).await? {
+                Answer::Ok { execution, .. } => return Ok(execution),
+                Answer::Unknown { .. } if keyed => tokio::time::sleep(Duration::from_millis(50)).await,
+                Answer::Unknown { .. } | Answer::Error { .. } => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sends so many values, which no other client sends, to one execution.
+    async fn flood_one(&self, arguments: &Arguments) -> Result {
+        let execution: ExecutionId = arguments.needed("execution")?.parse()?;
+        let (count, seed): (u64, u64) = (arguments.or("n", 10)?, arguments.or("seed", 1)?);
+        for value in seed * 1_000_000..seed * 1_000_000 + count {
+            let work = async { answered(self.stent.signal(execution, SIGNAL, &value).await.map(|()| None)) };
+            self.history.record(Asked::Signal { execution, value }, work).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes up every execution that failed.
+    async fn redrive_all(&self) -> Result {
+        let failed = ExecutionFilter { states: vec![ExecutionState::Failed], ..ExecutionFilter::default() };
+        for execution in self.stent.backend().list_executions(&failed, Page::first(1_000)).await? {
+            let execution = execution.id;
+            let work = async { answered(self.stent.redrive(RedriveTarget::Execution(execution)).await.map(|()| None)) };
+            self.history.record(Asked::Redrive { execution }, work).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what ended longer ago than this, until it is killed.
+    async fn prune(&self, keep: Duration) -> Result {
+        loop {
+            let now = self.stent.clock().now();
+            // A database that is away is there again later.
+            let _ = self.stent.backend().prune(now, now.before(keep)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Sends 1, 2, 3 … until the execution has ended.
+    async fn flood(&self, execution: ExecutionId, mut random: Random) -> Result {
+        for value in 1.. {
+            let work = async { answered(self.stent.signal(execution, SIGNAL, &value).await.map(|()| None)) };
+            if let Answer::Error { .. } = self.history.record(Asked::Signal { execution, value }, work).await? {
+                break;
+            }
+            tokio::time::sleep(random.millis(0, 60)).await;
+        }
+        Ok(())
+    }
+}
+
+/// What is written down of an answer.
+pub(crate) fn answered(answer: Result<Option<ExecutionId>, StentError>) -> Answer {
+    match answer {
+        Ok(execution) => Answer::Ok { execution, value: None },
+        Err(error) => judged(&error),
+    }
+}
+
+fn state(error: &ExecutionError) -> &'static str {
+    match error {
+        ExecutionError::Failed(_) => "failed",
+        ExecutionError::TimedOut => "timed_out",
+        ExecutionError::Cancelled => "cancelled",
+        _ => "unknown",
+    }
+}
