@@ -8,11 +8,11 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Waker};
 
+use bytes::BytesMut;
 use deadpool_postgres::{Client, GenericClient as _, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use futures_util::TryStreamExt as _;
 use stent_core::error::{BackendError, ErrorKind};
 use tokio::task::yield_now;
-use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 use tokio_postgres::{Config, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;

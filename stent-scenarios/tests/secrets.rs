@@ -53,7 +53,7 @@ impl Subscriber for Ear {
     }
     fn record_follows_from(&self, _: &Id, _: &Id) {}
     fn event(&self, event: &Event<'_>) {
-        say(format_args!("{}", event.metadata()));
+        say(format_args!("{:?}", event.metadata()));
         event.record(&mut Fields);
     }
     fn enter(&self, _: &Id) {}
