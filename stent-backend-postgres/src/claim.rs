@@ -235,7 +235,7 @@ impl Asked {
         if columns.flag("has_any")? {
             return Ok(None);
         }
-        let (next_due, next_deadline) = (columns.optional_time("due")?, columns.optional_time("deadline")?);
+        let (next_due, next_deadline) = (columns.readable_time("due"), columns.readable_time("deadline"));
         Ok(Some(Claimed { next_due, next_deadline, ..Claimed::default() }))
     }
 
@@ -250,8 +250,8 @@ impl Asked {
         let row = session.query_one(sql, &[&self.worker, self.token.as_uuid()]).await?;
         let columns = Columns::new(CLAIM, "tasks", "due", &row);
         Ok(Peek {
-            next_due: columns.optional_time("due")?,
-            next_deadline: columns.optional_time("deadline")?,
+            next_due: columns.readable_time("due"),
+            next_deadline: columns.readable_time("deadline"),
             is_repeat: columns.flag("is_repeat")?,
         })
     }

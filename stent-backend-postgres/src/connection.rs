@@ -1,23 +1,26 @@
 //! Connections: a pool of them, and the statements that run on one.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::fmt;
 use std::future::Future as _;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Waker};
 
+use bytes::BytesMut;
 use deadpool_postgres::{Client, GenericClient as _, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use futures_util::TryStreamExt as _;
 use stent_core::error::{BackendError, ErrorKind};
 use tokio::task::yield_now;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 use tokio_postgres::{Config, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::control;
 use crate::error::{During, is_aftermath};
 use crate::migrate;
-use crate::options::{Pooler, PostgresOptions};
+use crate::options::{Pooler, PostgresOptions, TEMPORARY};
 use crate::pipeline::Queue;
 
 const OPEN: &str = "open";
@@ -108,7 +111,7 @@ impl Database {
         }
         // A pooler may drop what a connection begins with, and every statement would look for its tables elsewhere.
         let path = show(&client, "SHOW search_path").await?.unwrap_or_default();
-        if self.pooler == Pooler::None && path != self.schema {
+        if self.pooler == Pooler::None && path != format!("{},{TEMPORARY}", self.schema) {
             return unsupported("connections lose their options: behind a pooler use Pooler::Transaction".to_owned());
         }
         Ok(())
@@ -200,12 +203,16 @@ impl<'c> Session<'c> {
         let sql = control::statement(sql);
         let place = self.queue.enter();
         let rows = match (&self.via, self.prepared(sql).await?) {
-            (Via::Client(client), Prepared::Here(statement)) => place.send(client.query(&statement, values)).await,
+            (Via::Client(client), Prepared::Here(statement)) => {
+                let rows = async { client.query_raw(&statement, unsaid(values)).await?.try_collect().await };
+                place.send(rows).await
+            }
             (Via::Client(client), Prepared::Nowhere(types)) => {
                 place.send(client.query_typed(sql, &typed(values, &types))).await
             }
             (Via::Callers(transaction), Prepared::Here(statement)) => {
-                place.send(transaction.query(&statement, values)).await
+                let rows = async { transaction.query_raw(&statement, unsaid(values)).await?.try_collect().await };
+                place.send(rows).await
             }
             (Via::Callers(transaction), Prepared::Nowhere(types)) => {
                 place.send(transaction.query_typed(sql, &typed(values, &types))).await
@@ -230,12 +237,14 @@ impl<'c> Session<'c> {
         let sql = control::statement(sql);
         let place = self.queue.enter();
         let changed = match (&self.via, self.prepared(sql).await?) {
-            (Via::Client(client), Prepared::Here(statement)) => place.send(client.execute(&statement, values)).await,
+            (Via::Client(client), Prepared::Here(statement)) => {
+                place.send(client.execute_raw(&statement, unsaid(values))).await
+            }
             (Via::Client(client), Prepared::Nowhere(types)) => {
                 place.send(client.execute_typed(sql, &typed(values, &types))).await
             }
             (Via::Callers(transaction), Prepared::Here(statement)) => {
-                place.send(transaction.execute(&statement, values)).await
+                place.send(transaction.execute_raw(&statement, unsaid(values))).await
             }
             (Via::Callers(transaction), Prepared::Nowhere(types)) => {
                 place.send(transaction.execute_typed(sql, &typed(values, &types))).await
@@ -282,6 +291,38 @@ enum Prepared {
     Here(Statement),
     /// Behind a pooler, or in a caller's transaction: with the types of its values.
     Nowhere(Arc<[Type]>),
+}
+
+/// A value of a statement. The driver writes the values of prepared statements into its log, where no payload belongs.
+struct Unsaid<'a>(&'a (dyn ToSql + Sync));
+
+fn unsaid<'a>(values: Values<'a>) -> impl ExactSizeIterator<Item = Unsaid<'a>> + Send + Sync {
+    values.iter().map(|value| Unsaid(*value))
+}
+
+impl fmt::Debug for Unsaid<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("_")
+    }
+}
+
+impl ToSql for Unsaid<'_> {
+    fn to_sql(&self, of: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        self.0.to_sql_checked(of, out)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        // Each value checks it by itself.
+        true
+    }
+
+    fn to_sql_checked(&self, of: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        self.0.to_sql_checked(of, out)
+    }
+
+    fn encode_format(&self, of: &Type) -> Format {
+        self.0.encode_format(of)
+    }
 }
 
 fn typed<'a>(values: Values<'a>, types: &[Type]) -> Vec<(&'a (dyn ToSql + Sync), Type)> {

@@ -72,10 +72,14 @@ async fn bring_up(client: &mut Client, schema: &str, operation: &'static str) ->
     let transaction = begin(client).await.during(operation)?;
     transaction.query(include_str!("../sql/maintain/lock.sql"), &[&LOCK]).await.during(operation)?;
     let found = version(&transaction, schema, operation).await?;
-    let exists =
+    let schema_is =
         transaction.query_one(include_str!("../sql/maintain/schema.sql"), &[&schema]).await.during(operation)?;
+    let (is_there, is_free): (bool, bool) = (schema_is.get(0), schema_is.get(1));
+    if found < LATEST && !is_free {
+        return Err(with_right(BackendError::new(ErrorKind::Unsupported, operation), schema));
+    }
     // Even `IF NOT EXISTS` asks for the right to create one.
-    if !exists.get::<_, bool>(0) {
+    if !is_there {
         // The schema's name was checked: it is a plain word.
         transaction.batch_execute(&format!("CREATE SCHEMA {schema}")).await.during(operation)?;
     }

@@ -1,5 +1,6 @@
 //! What can be chosen when a database is opened.
 
+use std::error::Error as _;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -122,7 +123,13 @@ impl PostgresOptions {
         let invalid = |text: &str| BackendError::new(ErrorKind::Invalid, "open").with_message(text);
         // The parser's own errors quote what they could not read, which may hold a password.
         let (url, _) = tls::trust(&self.url);
-        let mut config = Config::from_str(&url).map_err(|_| invalid("the database's URL cannot be read"))?;
+        if url.trim().is_empty() {
+            return Err(invalid("the database's URL is empty: postgres://user@host/database"));
+        }
+        let mut config = Config::from_str(&url).map_err(|error| invalid(&broken(&url, &error)))?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(invalid("the database's URL names no host: postgres://user@host/database"));
+        }
         let is_plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
         let begins = self.schema.starts_with(|letter: char| letter.is_ascii_lowercase() || letter == '_');
         if !begins || self.schema.len() > 63 || !self.schema.chars().all(is_plain) || self.schema.starts_with("pg_") {
@@ -149,7 +156,7 @@ impl PostgresOptions {
                 "-c enable_seqscan=off -c enable_bitmapscan=off -c jit=off -c plan_cache_mode=force_generic_plan";
             let schema = &self.schema;
             let options = format!(
-                "{SILENCE} {given} -c search_path={schema} -c TimeZone=UTC -c standard_conforming_strings=on {LEVEL} {plans}"
+                "{SILENCE} {given} -c search_path={schema},{TEMPORARY} -c TimeZone=UTC -c standard_conforming_strings=on {LEVEL} {plans}"
             );
             config.options(options.trim());
         }
@@ -157,6 +164,51 @@ impl PostgresOptions {
     }
 }
 
+/// What the driver knows of the parameters of a URL, besides `sslrootcert`, which is ours.
+const PARAMETERS: [&str; 19] = [
+    "user",
+    "password",
+    "dbname",
+    "options",
+    "application_name",
+    "sslmode",
+    "sslnegotiation",
+    "host",
+    "hostaddr",
+    "port",
+    "connect_timeout",
+    "tcp_user_timeout",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_retries",
+    "target_session_attrs",
+    "channel_binding",
+    "load_balance_hosts",
+];
+
+/// Which part of a URL cannot be read, in words of ours alone: what is quoted of it may be of a password.
+fn broken(url: &str, error: &tokio_postgres::Error) -> String {
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    if scheme.is_some_and(|scheme| !["postgres", "postgresql"].contains(&scheme)) {
+        return "the database's URL begins with neither postgres:// nor postgresql://".into();
+    }
+    let said = error.source().map(ToString::to_string).unwrap_or_default();
+    if said.starts_with("unknown option") {
+        return format!(
+            "the database's URL has an unknown parameter; known are {} and sslrootcert",
+            PARAMETERS.join(", ")
+        );
+    }
+    let value = PARAMETERS.iter().find(|name| said == format!("invalid value for option `{name}`"));
+    value.map_or_else(
+        || "the database's URL cannot be read".into(),
+        |name| format!("the database's URL has a {name} that cannot be read"),
+    )
+}
+
+/// Temporary tables, which are looked for first unless the search path names their schema: one called as one of ours would take its place.
+pub(crate) const TEMPORARY: &str = "pg_temp";
 /// The rules by which rows are locked hold at no other level. Transactions say so themselves; a statement that is one goes by this.
 const LEVEL: &str = "-c default_transaction_isolation=read\\ committed";
 /// Who is stopped in the middle of a transaction holds its locks no longer than that, unless the URL says otherwise.
@@ -199,10 +251,62 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_with_a_url_is_said_without_it() {
+        for (url, says) in [
+            ("", "is empty"),
+            ("mysql://me:s3cret@localhost/db", "neither postgres:// nor postgresql://"),
+            ("postgres://me:s3cret@localhost/db?sslpassword=s3cret", "unknown parameter; known are user, password"),
+            ("host=localhost sslpassword=s3cret", "unknown parameter"),
+            ("host=localhost s3cret=1", "unknown parameter"),
+            ("postgres://me:s3cret@localhost:noport/db", "a port that cannot be read"),
+            ("host=localhost sslmode=s3cret", "a sslmode that cannot be read"),
+            ("host=localhost password='s3cret", "cannot be read"),
+            ("postgres://localhost/db?connect_timeout=s3cret", "a connect_timeout that cannot be read"),
+            ("postgres:///db?password=s3cret", "names no host"),
+            ("s3cret", "cannot be read"),
+        ] {
+            let error = PostgresOptions::new(url).config().unwrap_err();
+            assert_eq!(*error.kind(), ErrorKind::Invalid, "{url}");
+            assert!(error.to_string().contains(says), "{url:?}: {error}");
+            assert!(!format!("{error} {error:?}").contains("s3cret"), "{url}: {error:?}");
+        }
+    }
+
+    /// A temporary table of another program on the same connection, as a pooler may give it, must not be taken for ours.
+    #[test]
+    fn temporary_tables_come_last() {
+        let config = PostgresOptions::new("postgres://localhost/db").config().unwrap();
+        assert!(config.get_options().unwrap().contains("-c search_path=stent,pg_temp "));
+    }
+
+    #[test]
     fn a_schemas_name_is_plain() {
         for name in ["", "Stent", "a b", "1a", "pg_stent", "a;drop", &"x".repeat(64)] {
             assert!(PostgresOptions::new("postgres://localhost/db").schema(name).config().is_err(), "{name}");
         }
         assert!(PostgresOptions::new("postgres://localhost/db").schema("stent_2").config().is_ok());
+    }
+
+    proptest::proptest! {
+        /// Whatever stands around it, and wherever it stands: no panic, and not told.
+        #[test]
+        fn no_text_shows_a_password(before in "\\PC{0,12}", between in "[ @:/?&=%'a-z]{0,6}", after in "\\PC{0,12}", form in 0..5_usize) {
+            let password = format!("{before}{between}c4n4ry{after}");
+            let url = match form {
+                0 => format!("postgres://me:{password}@localhost/db"),
+                1 => format!("postgres://localhost/db?password={password}"),
+                2 => format!("host=localhost password={password}"),
+                3 => format!("host=localhost sslmode=require password='{password}'"),
+                _ => password,
+            };
+            let options = PostgresOptions::new(url);
+            let shown = format!("{options:?}");
+            proptest::prop_assert!(!shown.contains("c4n4ry"), "{}", shown);
+            if let Err(error) = options.config() {
+                let shown = format!("{error} {error:?}");
+                proptest::prop_assert!(!shown.contains("c4n4ry"), "{}", shown);
+            }
+            let _ = options.tls();
+        }
     }
 }

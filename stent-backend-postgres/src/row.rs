@@ -146,6 +146,11 @@ impl<'r> Columns<'r> {
         Ok(self.get::<Option<At>>(column)?.map(|At(at)| at))
     }
 
+    /// A time, if it can be read: of rows that an answer about others is put together from.
+    pub(crate) fn readable_time(&self, column: &'static str) -> Option<Timestamp> {
+        self.optional_time(column).ok().flatten()
+    }
+
     pub(crate) fn id<T: Id>(&self, column: &'static str) -> Result<T, BackendError> {
         self.optional_id(column)?.ok_or_else(|| self.corrupt(column))
     }

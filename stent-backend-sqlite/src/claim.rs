@@ -169,8 +169,8 @@ impl Asked {
             Candidate { row, order, is_new: is_new == 1, limited: None }
         };
         Ok(Look {
-            next_due: columns.optional_time("due")?,
-            next_deadline: columns.optional_time("deadline")?,
+            next_due: columns.readable_time("due"),
+            next_deadline: columns.readable_time("deadline"),
             is_repeat: columns.flag("is_repeat")?,
             free: free.into_iter().map(candidate).collect(),
         })

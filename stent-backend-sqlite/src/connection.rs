@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use crate::error::{During, ends_connection, trouble};
 use crate::migrate;
-use crate::options::{SqliteOptions, Synchronous};
+use crate::options::{self, SqliteOptions, Synchronous};
 use crate::transaction::commit;
 
 const OPEN: &str = "open";
@@ -70,6 +70,7 @@ impl Database {
     /// Finds or makes the file, looks at it without changing it, and brings its schema up to date if that is wanted.
     pub(crate) async fn open(options: &SqliteOptions) -> Result<Self, BackendError> {
         let path = std::path::absolute(&options.path).map_err(|error| unusable(&options.path, &error))?;
+        options::check_directory(&path)?;
         let is_empty = find_or_make(&path, options.create)?;
         let database = Self {
             identity: Identity::of(&path).map_err(|error| unusable(&path, &error))?,

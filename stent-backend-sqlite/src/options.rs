@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use stent_core::error::BackendError;
+use stent_core::error::{BackendError, ErrorKind};
 
 use crate::SqliteBackend;
 
@@ -87,4 +87,28 @@ impl SqliteOptions {
     pub async fn open(self) -> Result<SqliteBackend, BackendError> {
         SqliteBackend::open_with(self).await
     }
+}
+
+/// Refuses a directory in which everybody may put another file in the place of ours, or beside it as its WAL. One with the sticky bit, like `/tmp`, lets
+/// only owners do so.
+#[cfg(unix)]
+pub(crate) fn check_directory(path: &Path) -> Result<(), BackendError> {
+    use std::os::unix::fs::PermissionsExt;
+    const EVERYBODY: u32 = 0o0002;
+    const STICKY: u32 = 0o1000;
+    let Some(directory) = path.parent() else { return Ok(()) };
+    // What is no directory is told of where the file is looked for.
+    let mode = std::fs::metadata(directory).map_or(0, |metadata| metadata.permissions().mode());
+    if mode & EVERYBODY == 0 || mode & STICKY != 0 {
+        return Ok(());
+    }
+    let directory = directory.display();
+    let text =
+        format!("everybody may write to the directory {directory}, and replace the database: `chmod o-w {directory}`");
+    Err(BackendError::new(ErrorKind::Unsupported, "open").with_message(text))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn check_directory(_: &Path) -> Result<(), BackendError> {
+    Ok(())
 }

@@ -124,6 +124,11 @@ impl<'r> Columns<'r> {
         if at.is_some_and(|at| at > Timestamp::MAX) { Err(self.corrupt(column)) } else { Ok(at) }
     }
 
+    /// A time, if it can be read: of rows that an answer about others is put together from.
+    pub(crate) fn readable_time(&self, column: &'static str) -> Option<Timestamp> {
+        self.optional_time(column).ok().flatten()
+    }
+
     pub(crate) fn id<T: Id>(&self, column: &'static str) -> Result<T, BackendError> {
         self.optional_id(column)?.ok_or_else(|| self.corrupt(column))
     }

@@ -1,6 +1,7 @@
 //! JSON that says what the value says: a value that JSON has no form for is an error, and not another value.
 //!
-//! By itself `serde_json` writes `null` for numbers that are not finite and for `Some(None)`, and `None` comes back.
+//! By itself `serde_json` writes `null` for numbers that are not finite and for `Some(None)`, and `None` comes back; and it writes what is nested deeper
+//! than it reads.
 
 use serde::Serialize;
 use serde::ser::{
@@ -8,21 +9,29 @@ use serde::ser::{
     SerializeTupleVariant, Serializer,
 };
 
+/// Lists and objects in one another that `serde_json` reads.
+const DEPTH: u8 = 127;
+
 /// A value that serialises as it is or not at all.
 pub(super) struct Exact<'a, T: ?Sized> {
     value: &'a T,
     in_some: bool,
+    depth: u8,
 }
 
 impl<'a, T: ?Sized> Exact<'a, T> {
     pub(super) fn new(value: &'a T) -> Self {
-        Self { value, in_some: false }
+        Self::below(0, value)
+    }
+
+    fn below(depth: u8, value: &'a T) -> Self {
+        Self { value, in_some: false, depth }
     }
 }
 
 impl<T: Serialize + ?Sized> Serialize for Exact<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.value.serialize(Checked { serializer, in_some: self.in_some })
+        self.value.serialize(Checked { serializer, in_some: self.in_some, depth: self.depth })
     }
 }
 
@@ -31,10 +40,12 @@ struct Checked<S> {
     serializer: S,
     /// What would be `null` here would come back as `None`.
     in_some: bool,
+    /// Of how many lists and objects this is a part.
+    depth: u8,
 }
 
-/// The parts of a compound value.
-struct Parts<S>(S);
+/// The parts of a compound value, and of how many they are parts.
+struct Parts<S>(S, u8);
 
 impl<S: Serializer> Checked<S> {
     fn finite<T>(self, is_finite: bool, write: impl FnOnce(S) -> Result<T, S::Error>) -> Result<T, S::Error> {
@@ -46,6 +57,15 @@ impl<S: Serializer> Checked<S> {
             return Err(S::Error::custom("JSON cannot tell Some(None), or Some(()), from None"));
         }
         write(self.serializer)
+    }
+
+    /// So many lists and objects further down.
+    fn deeper(&self, by: u8) -> Result<u8, S::Error> {
+        let depth = self.depth.saturating_add(by);
+        if depth > DEPTH {
+            return Err(S::Error::custom(format_args!("it is nested more than {DEPTH} levels deep")));
+        }
+        Ok(depth)
     }
 }
 
@@ -98,7 +118,7 @@ impl<S: Serializer> Serializer for Checked<S> {
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
-        self.serializer.serialize_some(&Exact { value, in_some: true })
+        self.serializer.serialize_some(&Exact { value, in_some: true, depth: self.depth })
     }
 
     fn serialize_unit(self) -> Result<S::Ok, S::Error> {
@@ -114,7 +134,7 @@ impl<S: Serializer> Serializer for Checked<S> {
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<S::Ok, S::Error> {
-        self.serializer.serialize_newtype_struct(name, &Exact { value, in_some: self.in_some })
+        self.serializer.serialize_newtype_struct(name, &Exact { value, in_some: self.in_some, depth: self.depth })
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -124,19 +144,23 @@ impl<S: Serializer> Serializer for Checked<S> {
         variant: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        self.serializer.serialize_newtype_variant(name, index, variant, &Exact::new(value))
+        let depth = self.deeper(1)?;
+        self.serializer.serialize_newtype_variant(name, index, variant, &Exact::below(depth, value))
     }
 
     fn serialize_seq(self, length: Option<usize>) -> Result<Self::SerializeSeq, S::Error> {
-        self.serializer.serialize_seq(length).map(Parts)
+        let depth = self.deeper(1)?;
+        self.serializer.serialize_seq(length).map(|parts| Parts(parts, depth))
     }
 
     fn serialize_tuple(self, length: usize) -> Result<Self::SerializeTuple, S::Error> {
-        self.serializer.serialize_tuple(length).map(Parts)
+        let depth = self.deeper(1)?;
+        self.serializer.serialize_tuple(length).map(|parts| Parts(parts, depth))
     }
 
     fn serialize_tuple_struct(self, name: &'static str, length: usize) -> Result<Self::SerializeTupleStruct, S::Error> {
-        self.serializer.serialize_tuple_struct(name, length).map(Parts)
+        let depth = self.deeper(1)?;
+        self.serializer.serialize_tuple_struct(name, length).map(|parts| Parts(parts, depth))
     }
 
     fn serialize_tuple_variant(
@@ -146,15 +170,18 @@ impl<S: Serializer> Serializer for Checked<S> {
         variant: &'static str,
         length: usize,
     ) -> Result<Self::SerializeTupleVariant, S::Error> {
-        self.serializer.serialize_tuple_variant(name, index, variant, length).map(Parts)
+        let depth = self.deeper(2)?;
+        self.serializer.serialize_tuple_variant(name, index, variant, length).map(|parts| Parts(parts, depth))
     }
 
     fn serialize_map(self, length: Option<usize>) -> Result<Self::SerializeMap, S::Error> {
-        self.serializer.serialize_map(length).map(Parts)
+        let depth = self.deeper(1)?;
+        self.serializer.serialize_map(length).map(|parts| Parts(parts, depth))
     }
 
     fn serialize_struct(self, name: &'static str, length: usize) -> Result<Self::SerializeStruct, S::Error> {
-        self.serializer.serialize_struct(name, length).map(Parts)
+        let depth = self.deeper(1)?;
+        self.serializer.serialize_struct(name, length).map(|parts| Parts(parts, depth))
     }
 
     fn serialize_struct_variant(
@@ -164,7 +191,8 @@ impl<S: Serializer> Serializer for Checked<S> {
         variant: &'static str,
         length: usize,
     ) -> Result<Self::SerializeStructVariant, S::Error> {
-        self.serializer.serialize_struct_variant(name, index, variant, length).map(Parts)
+        let depth = self.deeper(2)?;
+        self.serializer.serialize_struct_variant(name, index, variant, length).map(|parts| Parts(parts, depth))
     }
 
     fn collect_str<T: std::fmt::Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
@@ -183,7 +211,7 @@ macro_rules! parts {
             type Error = S::Error;
 
             fn $method<T: Serialize + ?Sized>(&mut self, $($key: &'static str,)? value: &T) -> Result<(), S::Error> {
-                self.0.$method($($key,)? &Exact::new(value))
+                self.0.$method($($key,)? &Exact::below(self.1, value))
             }
 
             fn end(self) -> Result<S::Ok, S::Error> {
@@ -211,7 +239,7 @@ impl<S: SerializeMap> SerializeMap for Parts<S> {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), S::Error> {
-        self.0.serialize_value(&Exact::new(value))
+        self.0.serialize_value(&Exact::below(self.1, value))
     }
 
     fn end(self) -> Result<S::Ok, S::Error> {
@@ -290,5 +318,34 @@ mod tests {
             assert_eq!(refused.unwrap_err(), "JSON cannot tell Some(None), or Some(()), from None");
         }
         assert_eq!(encode(Some(vec![None::<u8>])).unwrap(), json!([null]));
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_to_be_read_again_is_refused() {
+        let nested = |depth| (0..depth).fold(json!(1), |inner, _| json!([inner]));
+        let read = |value: &Value| serde_json::from_str::<Value>(&serde_json::to_string(&Exact::new(value)).unwrap());
+        assert_eq!(read(&nested(DEPTH)).unwrap(), nested(DEPTH));
+        assert_eq!(encode(nested(DEPTH + 1)).unwrap_err(), "it is nested more than 127 levels deep");
+
+        #[derive(Serialize, serde::Deserialize)]
+        enum List {
+            End,
+            One(Box<Self>),
+            Both(u8, Box<Self>),
+            Named { next: Box<Self> },
+        }
+        let links: [fn(List) -> List; 3] = [
+            |next| List::One(Box::new(next)),
+            |next| List::Both(1, Box::new(next)),
+            |next| List::Named { next: Box::new(next) },
+        ];
+        for link in links {
+            for depth in 1..=DEPTH + 1 {
+                if let Ok(text) = serde_json::to_string(&Exact::new(&(0..depth).fold(List::End, |next, _| link(next))))
+                {
+                    assert!(serde_json::from_str::<List>(&text).is_ok(), "{depth}");
+                }
+            }
+        }
     }
 }
