@@ -1,6 +1,6 @@
 //! The roles of `roles.sql`: what each may do is enough for its work, and all that it may do (P18).
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by failing")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects by failing")]
 
 #[path = "server/client.rs"]
 mod client;
