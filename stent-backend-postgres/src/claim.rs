@@ -23,12 +23,11 @@ use uuid::Uuid;
 
 use crate::PostgresBackend;
 use crate::announce;
-use crate::connection::{Session, Values};
+use crate::connection::{RENEW, Session, Values};
 use crate::row::{At, Columns};
 use unlimited::Token;
 
 const CLAIM: &str = "claim";
-const RENEW: &str = "renew";
 
 #[async_trait]
 impl Claims for PostgresBackend {

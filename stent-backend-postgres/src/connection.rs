@@ -24,6 +24,10 @@ use crate::options::{Pooler, PostgresOptions, TEMPORARY};
 use crate::pipeline::Queue;
 
 const OPEN: &str = "open";
+/// What a worker's heartbeat does.
+pub(crate) const RENEW: &str = "renew";
+/// Connections for renewals at most: a worker of this process has one in use now and then.
+const RENEWING: usize = 4;
 /// The first server that this is tested against.
 const SERVER: i32 = 150_000;
 
@@ -33,6 +37,9 @@ pub(crate) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
 /// A database that was found to be ours, or fit to become it.
 pub(crate) struct Database {
     pool: Pool,
+    /// Renewals have connections of their own: whoever holds all others costs no lease. They live on the runtime that asked for them first, a heartbeat's, and
+    /// so go on while code blocks the program's.
+    renewals: Pool,
     config: Config,
     tls: MakeRustlsConnect,
     pub(crate) schema: String,
@@ -45,19 +52,21 @@ impl Database {
     /// Connects, looks at the server and the schema, and brings the schema up to date if that is wanted.
     pub(crate) async fn open(options: &PostgresOptions) -> Result<Self, BackendError> {
         let config = options.config()?;
-        let recycling_method = RecyclingMethod::Fast;
         let tls = options.tls()?;
-        let manager = Manager::from_config(config.clone(), tls.clone(), ManagerConfig { recycling_method });
-        let pool = Pool::builder(manager)
-            .max_size(options.pool)
-            .runtime(Runtime::Tokio1)
-            // A call that gets no connection is told of the outage, and tried again.
-            .wait_timeout(Some(options.pool_timeout))
-            .create_timeout(Some(options.connect_timeout * 2))
-            .build();
-        let pool = pool.map_err(|error| BackendError::new(ErrorKind::Internal, OPEN).with_source(error))?;
+        let pool = |connections: usize| {
+            let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+            Pool::builder(Manager::from_config(config.clone(), tls.clone(), recycling))
+                .max_size(connections)
+                .runtime(Runtime::Tokio1)
+                // A call that gets no connection is told of the outage, and tried again.
+                .wait_timeout(Some(options.pool_timeout))
+                .create_timeout(Some(options.connect_timeout * 2))
+                .build()
+                .map_err(|error| BackendError::new(ErrorKind::Internal, OPEN).with_source(error))
+        };
+        let (pool, renewals) = (pool(options.pool)?, pool(RENEWING)?);
         let (schema, pooler) = (options.schema.clone(), options.pooler);
-        let database = Self { pool, config, tls, schema, pooler, types: Mutex::default() };
+        let database = Self { pool, renewals, config, tls, schema, pooler, types: Mutex::default() };
         database.check_server().await?;
         let found = database.look().await?;
         if found < migrate::LATEST {
@@ -79,14 +88,16 @@ impl Database {
         &self.tls
     }
 
-    /// A connection of the pool.
+    /// A connection for this operation.
     pub(crate) async fn client(&self, operation: &'static str) -> Result<Client, BackendError> {
-        self.pool.get().await.during(operation)
+        let pool = if operation == RENEW { &self.renewals } else { &self.pool };
+        pool.get().await.during(operation)
     }
 
-    /// Closes the pool: what is asked for afterwards is answered `Closed`.
+    /// Closes the pools: what is asked for afterwards is answered `Closed`.
     pub(crate) fn close(&self) {
         self.pool.close();
+        self.renewals.close();
     }
 
     /// The schema's version; 0 if there is none.

@@ -6,7 +6,7 @@ mod server;
 #[path = "server/work.rs"]
 mod work;
 
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use stent_backend_postgres::PostgresBackend;
@@ -77,7 +77,7 @@ fn heartbeat() -> Runtime {
 /// C-Q2: a worker whose code blocks its runtime keeps its leases: the heartbeat has a runtime of its own, and its connection lives there.
 #[test]
 fn renewals_go_on_while_code_blocks_the_runtime() {
-    let (schema, barrier) = (Schema::new(), Arc::new(Barrier::new(2)));
+    let schema = Schema::new();
     let program = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let options = schema.options();
     let (backend, claim) = program.block_on(async {
@@ -85,14 +85,15 @@ fn renewals_go_on_while_code_blocks_the_runtime() {
         let claim = claimed(&backend).await;
         (backend, claim)
     });
-    let blocks = Arc::clone(&barrier);
+    let (blocks, is_blocked) = mpsc::channel();
+    // Let go of before the runtime, whatever becomes of the test.
+    let (_release, released) = mpsc::channel::<()>();
     program.spawn(async move {
-        blocks.wait();
-        blocks.wait();
+        blocks.send(()).unwrap();
+        let _ = released.recv();
     });
-    barrier.wait();
+    is_blocked.recv().unwrap();
     heartbeat().block_on(is_renewed(&backend, claim));
-    barrier.wait();
 }
 
 /// C-Q2: callers that hold every connection of the pool cost no lease.
