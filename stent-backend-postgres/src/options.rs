@@ -69,7 +69,7 @@ impl PostgresOptions {
         self
     }
 
-    /// How many connections there are at most, 1 to 256, one more for hints aside. Default: 8.
+    /// How many connections there are at most, 1 to 256, besides one for hints and one for each worker's renewals. Default: 8.
     #[must_use]
     pub fn pool(mut self, connections: usize) -> Self {
         self.pool = connections.clamp(1, 256);

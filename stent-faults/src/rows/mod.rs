@@ -57,13 +57,16 @@ rows! {
     "B06" "crash at every backend call" BOTH None false => kill::at_every_boundary;
     "B07" "cancel races" BOTH None true => clients::cancel_races;
     "B08" "signal flood" BOTH None false => clients::signal_flood;
+    "B09" "10,000 that wait" BOTH None false => elsewhere::waiting;
     "B10" "large map, parent killed" BOTH None false => kill::large_map;
     "B11" "rows that cannot be read" BOTH None true => corrupt::rows;
     "B12" "code that changed" BOTH None true => deploys::changed_code;
     "B13" "migration race" BOTH None true => code::migrations;
     "B14" "bad input" BOTH None false => elsewhere::bad_input;
+    "B15" "worker clock jumps" BOTH None false => elsewhere::clock;
     "B16" "a function only some have" BOTH None false => code::unknown_function;
     "B17" "user code that is stuck" BOTH None false => deploys::stuck_code;
+    "B18" "retention under load" BOTH None false => elsewhere::retention;
     "B19" "redrives race" BOTH None false => clients::redrives;
     "B20" "limits under churn" BOTH None false => code::limits;
     "P01" "server restarts" POSTGRES OWN false => server::restarts;
@@ -75,7 +78,10 @@ rows! {
     "P07" "slow link" POSTGRES None false => elsewhere::slow_link;
     "P08" "disk full" POSTGRES None false => elsewhere::disk_full;
     "P09" "pool of one" POSTGRES None false => network::small_pool;
+    "P10" "server out of connections" POSTGRES None false => elsewhere::connections;
     "P11" "PgBouncer by transaction" POSTGRES None false => elsewhere::pooler;
+    "P12" "a pinned snapshot" POSTGRES None false => elsewhere::snapshot;
+    "P13" "notifications of many" POSTGRES None false => elsewhere::notifications;
     "P14" "lock order" POSTGRES OWN false => clients::lock_order;
     "P15" "table locked" POSTGRES OWN false => server::locked_table;
     "P16" "read-only database" POSTGRES OWN false => server::read_only;
@@ -86,6 +92,8 @@ rows! {
     "Q03" "a pinned reader" SQLITE None false => file::pinned_reader;
     "Q04" "disk full" SQLITE None false => elsewhere::disk_full;
     "Q05" "kill -9, fast" SQLITE None true => kill::all_the_time;
+    "Q06" "file moved, replaced, deleted" SQLITE None false => elsewhere::file;
+    "Q07" "damaged pages" SQLITE None false => elsewhere::file;
     "Q08" "wrong environment" SQLITE None false => elsewhere::environment;
     "Q09" "host clock jumps" SQLITE None false => elsewhere::clock;
     "Q10" "a child inherits no file" SQLITE None false => file::inherited;
