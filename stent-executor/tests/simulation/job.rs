@@ -5,6 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use stent_core::ErrorClass;
 use stent_core::journal::EntryBody;
+use stent_core::task::TaskState;
 use stent_executor::prelude::*;
 
 use crate::history::Ledger;
@@ -161,8 +162,9 @@ async fn moody(ctx: Ctx, place: u64) -> Result<u64> {
 async fn began(ctx: &Ctx) -> Result<()> {
     let ledger = ctx.resource::<Ledger>()?;
     let task = ledger.truth.task(ctx.task()).await?;
-    let has_ended = task.is_none_or(|task| task.state.is_final());
-    ledger.began(ctx.task(), "code", has_ended).await;
+    // One that was cancelled may be begun by who does not know of it yet.
+    let is_recorded = task.is_none_or(|task| matches!(task.state, TaskState::Completed | TaskState::Failed));
+    ledger.began(ctx.task(), "code", is_recorded).await;
     Ok(())
 }
 
