@@ -57,12 +57,12 @@ pub(super) async fn claim(shared: Arc<Shared>) {
         let (asked, limit) = (Instant::now(), slots.len());
         shared.nudge.looks();
         let request = request(&shared, limit, looks.is_poll);
-        let Some((claimed_at, claimed)) = ask(&shared, request).await else { return };
+        let Some(Answer { asked_first_at, claimed_at, claimed }) = ask(&shared, request).await else { return };
         let pause = shared.engine.clock.pause((asked.elapsed() * PAUSE_FACTOR).min(LONGEST_PAUSE));
         looks.answered(claimed_at, &claimed, limit, pause);
         shared.become_state(WorkerState::Ready);
         shared.nudge.deadline(claimed.next_deadline);
-        begin(&shared, claimed, claimed_at.after(shared.engine.settings.lease), slots);
+        begin(&shared, claimed, asked_first_at.after(shared.engine.settings.lease), slots);
     }
 }
 
@@ -137,17 +137,26 @@ fn request(shared: &Shared, limit: usize, is_poll: bool) -> ClaimRequest {
     }
 }
 
+/// What a claim was answered.
+struct Answer {
+    /// Since when its leases may run: an answer may tell of tasks that an earlier try has claimed.
+    asked_first_at: Timestamp,
+    claimed_at: Timestamp,
+    claimed: Claimed,
+}
+
 /// Asks until there is an answer, with the same token: if an answer was lost, the next has the same tasks. `None` once
 /// the worker is to claim no more and the store does not answer.
-async fn ask(shared: &Shared, mut request: ClaimRequest) -> Option<(Timestamp, Claimed)> {
+async fn ask(shared: &Shared, mut request: ClaimRequest) -> Option<Answer> {
     let mut backoff = Backoff::default();
+    let asked_first_at = shared.now();
     loop {
         let now = shared.now();
         request.take_expired = shared.contact.may_take_expired(now) && !shared.leases.is_late(now);
         match shared.engine.backend.claim(now, &request).await {
             Ok(claimed) => {
                 shared.contact.made(now);
-                return Some((now, claimed));
+                return Some(Answer { asked_first_at, claimed_at: now, claimed });
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot claim tasks; trying again");
