@@ -1,4 +1,4 @@
-//! Rows that are not run: what they need is not here, or what they try is held by tests elsewhere.
+//! Rows that are not run: they are not built, or what they try is held by tests elsewhere.
 
 use crate::Result;
 use crate::run::Outcome;
@@ -21,19 +21,19 @@ not_run! {
     /// B18: retention beside everything else.
     retention: "not built; `stent-scenarios/tests/trying/retention.rs` has no kills";
     /// P07: a link that is slow.
-    slow_link: "needs a network of its own (netns, tc)";
+    slow_link: "not built: a network of its own (netns, tc)";
     /// P08, Q04: a disk without room.
-    disk_full: "needs a file system of its own";
+    disk_full: "not built: a file system of its own";
     /// P10: a server that has no connection left.
     connections: "not built";
     /// P11: a pooler that gives out connections a transaction.
-    pooler: "needs PgBouncer; `stent-backend-postgres/tests/pooler.rs` runs the conformance suite as behind one";
+    pooler: "not built: PgBouncer itself; `stent-backend-postgres/tests/pooler.rs` runs the conformance suite as behind one";
     /// P12: a snapshot that keeps dead rows.
     snapshot: "not built";
     /// P13: notifications of many.
     notifications: "not built";
     /// P17: a process that takes too much memory.
-    memory: "needs a control group of its own";
+    memory: "not built: a control group of its own";
     /// P18: a role that may do little.
     privilege: "held by `rights.rs` and `roles.rs` of `stent-backend-postgres/tests`";
     /// Q06, Q07: a file that is moved, replaced, deleted or damaged.
@@ -41,5 +41,5 @@ not_run! {
     /// Q08: files, builds and file systems that do not fit.
     environment: "held by `stent-backend-sqlite/tests/file.rs`; other builds and file systems are not here";
     /// B15, Q09: the host's clock jumps.
-    clock: "needs a clock of its own (libfaketime)";
+    clock: "not built: a clock of its own (libfaketime)";
 }
