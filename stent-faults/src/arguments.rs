@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::Result;
 
 /// Those that have no value.
-const SWITCHES: [&str; 6] = ["long", "ci", "keep", "no-migrate", "pooled", "without-late"];
+const SWITCHES: [&str; 5] = ["long", "ci", "keep", "no-migrate", "without-late"];
 
 /// What was given, by name.
 #[derive(Debug, Default)]

@@ -108,15 +108,6 @@ pub(crate) async fn poison(ctx: Ctx, number: u64, way: String) -> Result<u64> {
     Pages::of(&ctx)?.note(What::Start, BODY, None)?;
     match way.as_str() {
         "abort" => std::process::abort(),
-        "memory" => {
-            let mut hog = Vec::new();
-            for _ in 0..500 {
-                // Written to: what is only asked for costs nothing.
-                hog.push(vec![1_u8; 1 << 20]);
-                tokio::task::yield_now().await;
-            }
-            Ok(number.wrapping_add(std::hint::black_box(hog).iter().flatten().map(|byte| u64::from(*byte)).sum()))
-        }
         "overflow" => Ok(deep(number)),
         // SIGSEGV, by a process that may send it.
         _ => {

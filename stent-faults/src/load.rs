@@ -16,8 +16,8 @@ use crate::arguments::Arguments;
 use crate::functions::{SIGNAL, batch, chain, limited, listen, nap};
 use crate::history::{Answer, Call as Asked, History, judged};
 use crate::log::Log;
-use crate::random::Random;
 use crate::{Result, worker};
+use fastrand::Rng;
 
 /// Executions that one client has open.
 const WIDTH: usize = 24;
@@ -62,19 +62,14 @@ pub(crate) async fn load(arguments: &Arguments) -> Result {
     match kind {
         "flood" => return client.flood_one(arguments).await,
         "redrive" => return client.redrive_all().await,
-        "prune" => return client.prune(Duration::from_millis(arguments.needed("retention-ms")?.parse()?)).await,
         _ => {}
     }
     let (count, seed) = (arguments.or("n", 10)?, arguments.or("seed", 1)?);
     let gap = Duration::from_millis(arguments.or("gap-ms", 0)?);
-    let mut random = Random::new(seed);
+    let mut random = Rng::with_seed(seed);
     let mut plan = Vec::new();
     for number in 0..count {
-        plan.push((
-            seed.wrapping_mul(1_000_000).wrapping_add(number),
-            draw(kind, &mut random)?,
-            Random::new(random.next()),
-        ));
+        plan.push((seed.wrapping_mul(1_000_000).wrapping_add(number), draw(kind, &mut random)?, random.fork()));
     }
     let client = Arc::new(client);
     let runs = plan.into_iter().map(|(number, kind, random)| {
@@ -92,12 +87,12 @@ pub(crate) async fn load(arguments: &Arguments) -> Result {
     Ok(())
 }
 
-fn draw(load: &str, random: &mut Random) -> Result<Kind> {
+fn draw(load: &str, random: &mut Rng) -> Result<Kind> {
     Ok(match load {
         "W1" => Kind::Chain,
         "W2" => Kind::Batch,
         "W3" => Kind::Listen,
-        "W4" => match random.between(0, 100) {
+        "W4" => match random.u64(0..100) {
             0..64 => Kind::Chain,
             64..67 => Kind::Batch,
             67..80 => Kind::Listen,
@@ -106,23 +101,23 @@ fn draw(load: &str, random: &mut Random) -> Result<Kind> {
         "limited" => Kind::Limited,
         "cancelled" => Kind::Cancelled,
         _ => {
-            return Err(format!("--kind {load}: expected W1 to W4, limited, cancelled, flood, redrive or prune").into());
+            return Err(format!("--kind {load}: expected W1 to W4, limited, cancelled, flood or redrive").into());
         }
     })
 }
 
 impl Client {
     /// One execution from its dispatch to its end.
-    async fn run(&self, number: u64, kind: Kind, mut random: Random) -> Result {
-        let millis = if self.steps_millis > 0 { self.steps_millis } else { random.between(10, 50) };
+    async fn run(&self, number: u64, kind: Kind, mut random: Rng) -> Result {
+        let millis = if self.steps_millis > 0 { self.steps_millis } else { random.u64(10..50) };
         // Under a key, or not: only then a dispatch may be repeated.
-        let keyed = random.percent(50);
+        let keyed = random.u64(..100) < 50;
         let execution = match kind {
             Kind::Chain => self.dispatch(number, keyed, || chain(number, 5, millis)).await?,
             Kind::Batch => self.dispatch(number, keyed, || batch(number, self.items, self.chunk)).await?,
             Kind::Listen => self.dispatch(number, keyed, || listen(number, self.waits)).await?,
             Kind::Nap => {
-                let millis = random.between(200, 2_000);
+                let millis = random.u64(200..2_000);
                 self.dispatch(number, keyed, || nap(number, millis)).await?
             }
             Kind::Limited => self.dispatch(number, keyed, || limited(number, millis)).await?,
@@ -132,11 +127,11 @@ impl Client {
         let is_cancelled = match kind {
             Kind::Cancelled => true,
             Kind::Limited => false,
-            _ => self.steps_millis == 0 && random.percent(10),
+            _ => self.steps_millis == 0 && random.u64(..100) < 10,
         };
         if is_cancelled {
             let most = if kind == Kind::Cancelled { 40 } else { 300 };
-            tokio::time::sleep(random.millis(0, most)).await;
+            tokio::time::sleep(Duration::from_millis(random.u64(0..most))).await;
             let cancel = async { answered(self.stent.cancel(execution).await.map(|()| None)) };
             self.history.record(Asked::Cancel { execution }, cancel).await?;
         }
@@ -194,24 +189,14 @@ impl Client {
         Ok(())
     }
 
-    /// Deletes what ended longer ago than this, until it is killed.
-    async fn prune(&self, keep: Duration) -> Result {
-        loop {
-            let now = self.stent.clock().now();
-            // A database that is away is there again later.
-            let _ = self.stent.backend().prune(now, now.before(keep)).await;
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
     /// Sends 1, 2, 3 … until the execution has ended.
-    async fn flood(&self, execution: ExecutionId, mut random: Random) -> Result {
+    async fn flood(&self, execution: ExecutionId, mut random: Rng) -> Result {
         for value in 1.. {
             let work = async { answered(self.stent.signal(execution, SIGNAL, &value).await.map(|()| None)) };
             if let Answer::Error { .. } = self.history.record(Asked::Signal { execution, value }, work).await? {
                 break;
             }
-            tokio::time::sleep(random.millis(0, 60)).await;
+            tokio::time::sleep(Duration::from_millis(random.u64(0..60))).await;
         }
         Ok(())
     }

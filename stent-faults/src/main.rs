@@ -13,7 +13,6 @@ mod load;
 mod log;
 mod place;
 mod program;
-mod random;
 mod rows;
 mod run;
 mod worker;

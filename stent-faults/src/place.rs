@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _, SqliteConnection};
-use stent_backend_postgres::{Pooler, PostgresOptions};
+use stent_backend_postgres::PostgresOptions;
 use stent_backend_sqlite::SqliteOptions;
 use stent_core::{Backend, BackendError, TaskId};
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
@@ -50,13 +50,6 @@ impl Place {
             Self::Sqlite(file) => Arc::new(SqliteOptions::new(file).migrate(migrate).open().await?),
             Self::Postgres { url, schema } => Arc::new(options(url, schema, pool).migrate(migrate).open().await?),
         })
-    }
-
-    /// Opens it, which is behind a pooler that gives out connections a transaction.
-    pub(crate) async fn open_pooled(&self, pool: usize) -> Result<Arc<dyn Backend>> {
-        let Self::Postgres { url, schema } = self else { return Err("a file has no pooler".into()) };
-        let options = options(url, schema, pool).pooler(Pooler::Transaction).migrate(false);
-        Ok(Arc::new(options.open().await?))
     }
 
     /// Looks at it from the side.

@@ -25,8 +25,7 @@ const PAYLOAD: usize = 8 << 20;
 pub(crate) async fn client(arguments: &Arguments) -> Result<Stent> {
     let place: Place = arguments.needed("dsn")?.parse()?;
     let (pool, migrates) = (arguments.or("pool", 4)?, !arguments.has("no-migrate"));
-    let mut backend =
-        if arguments.has("pooled") { place.open_pooled(pool).await? } else { place.open(pool, migrates).await? };
+    let mut backend = place.open(pool, migrates).await?;
     if let Some(plan) = fault::plan()? {
         let faulty: Arc<dyn Backend> = Arc::new(FaultyBackend::new(backend, plan));
         backend = faulty;

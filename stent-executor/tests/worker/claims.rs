@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::bench::{Bench, add, block, elsewhere, hold, soon};
-use stent_core::backend::{Claims, Completion, Inspect};
+use stent_core::backend::{Claims, Completion, Dispatch, Inspect};
 use stent_core::execution::ExecutionState;
 use stent_core::retry::{ErrorClass, RetryPolicy};
 use stent_core::task::{End, TaskEnd};
@@ -64,6 +64,40 @@ async fn code_is_stopped_at_the_end_of_a_lease_that_cannot_be_renewed() {
     assert_eq!(bench.entered().await, 1);
     bench.gate.add_permits(1);
     assert_eq!(soon("the result", execution.result()).await.unwrap(), 1);
+}
+
+/// C-Q2: the repeat of a claim is given what the first try has taken, whose lease began with that try.
+#[tokio::test]
+async fn code_whose_claim_was_answered_late_is_stopped_in_time_all_the_same() {
+    let mut bench = Bench::new().await;
+    let _worker = bench.worker().await;
+    bench.plan.settle().await;
+    bench.plan.plan(1, Fault::Hangs(Moment::After));
+    // Not by the worker's own process, which would make it under a claim.
+    let new = bench.stent.prepare(hold()).unwrap();
+    let _ = bench.memory.dispatch(bench.now(), std::slice::from_ref(&new)).await.unwrap();
+    let root = new.id.root();
+    let is_claimed = async {
+        while bench.memory.task(root).await.unwrap().is_none_or(|task| task.worker.is_none()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("the claim", is_claimed).await;
+    // No heartbeat is due yet.
+    bench.clock.advance(Duration::from_secs(3));
+    bench.plan.repair();
+    bench.entered().await;
+    let until = bench.memory.task(root).await.unwrap().and_then(|task| task.lease_until).unwrap();
+
+    bench.plan.plan(1, Fault::Dies(Moment::Before));
+    bench.pass(Duration::from_secs(6)).await;
+    bench.left().await;
+    assert!(bench.now() < until, "another worker may have the task by now");
+
+    bench.plan.repair();
+    bench.entered().await;
+    bench.gate.add_permits(1);
+    soon("the result", bench.stent.execution::<u32>(new.id).result()).await.unwrap();
 }
 
 /// B17

@@ -40,7 +40,7 @@ pub(super) async fn signal_flood(scene: &mut Scene) -> Result<Outcome> {
         scene.load("flood", count, &[("execution", execution.to_string())])?;
     }
     for _ in 0..2 {
-        tokio::time::sleep(scene.random.millis(500, 1_500)).await;
+        tokio::time::sleep(Duration::from_millis(scene.random.u64(500..1_500))).await;
         scene.replace(0, &[]).await?;
     }
     let begun = Instant::now();

@@ -62,8 +62,8 @@ pub(super) async fn drains(scene: &mut Scene) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let rounds = scene.size(5, 20);
     for round in 0..rounds {
-        tokio::time::sleep(scene.random.millis(200, 900)).await;
-        let at = scene.random.index(scene.workers.len());
+        tokio::time::sleep(Duration::from_millis(scene.random.u64(200..900))).await;
+        let at = scene.random.usize(..scene.workers.len());
         let told = crate::ledger::boottime();
         let mut pid = 0;
         if let Some(worker) = scene.workers.get_mut(at) {
@@ -164,7 +164,7 @@ pub(super) async fn limits(scene: &mut Scene) -> Result<Outcome> {
             most = most.max(look.number(held, held).await?);
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        let at = scene.random.index(scene.workers.len());
+        let at = scene.random.usize(..scene.workers.len());
         killed.extend(scene.workers.get(at).map(|worker| (worker.id(), crate::ledger::boottime())));
         scene.replace(at, &[]).await?;
     }

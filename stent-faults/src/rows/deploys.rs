@@ -104,8 +104,9 @@ pub(super) async fn stuck_code(scene: &mut Scene) -> Result<Outcome> {
     let (by_first, by_second): (Vec<_>, Vec<_>) = steps.partition(|effect| effect.pid == first);
     outcome.demand(!by_second.is_empty(), || "L2: the other process did nothing".into());
     let repeated = evidence.effects.iter().filter(|effect| effect.key == "step" && effect.pid != first).count();
+    // The heartbeat has a thread of its own: who is stuck keeps its leases.
+    outcome.demand(repeated == 0, || format!("C-Q2: {repeated} effects of stuck tasks were taken over"));
     outcome.count("effects of the load in the stuck process", by_first.len());
     outcome.count("effects of the load in the other", by_second.len());
-    outcome.count("effects of stuck tasks taken over", repeated);
     Ok(outcome)
 }

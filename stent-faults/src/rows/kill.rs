@@ -25,8 +25,8 @@ pub(super) async fn random_workers(scene: &mut Scene) -> Result<Outcome> {
     let mut killed = Vec::new();
     for _ in 0..rounds {
         let (low, high) = scene.size((700, 1_500), (2_000, 4_000));
-        tokio::time::sleep(scene.random.millis(low, high)).await;
-        let at = scene.random.index(scene.workers.len());
+        tokio::time::sleep(Duration::from_millis(scene.random.u64(low..high))).await;
+        let at = scene.random.usize(..scene.workers.len());
         killed.extend(scene.workers.get(at).map(|worker| worker.id()));
         scene.replace(at, &[]).await?;
     }

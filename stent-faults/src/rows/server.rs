@@ -54,10 +54,10 @@ pub(super) async fn crashes(scene: &mut Scene) -> Result<Outcome> {
     loaded(scene, 80, 500).await?;
     let rounds = scene.size(3, 5);
     for _ in 0..rounds {
-        tokio::time::sleep(scene.random.millis(800, 2_000)).await;
+        tokio::time::sleep(Duration::from_millis(scene.random.u64(800..2_000))).await;
         tokio::task::block_in_place(|| scene.server()?.control("stop", "immediate"))?;
         let most = scene.size(1_500, 4_000);
-        tokio::time::sleep(scene.random.millis(0, most)).await;
+        tokio::time::sleep(Duration::from_millis(scene.random.u64(0..most))).await;
         tokio::task::block_in_place(|| scene.server()?.control("start", "fast"))?;
     }
     ended(scene, "crashes of the server", rounds).await
@@ -68,11 +68,11 @@ pub(super) async fn killed_backends(scene: &mut Scene) -> Result<Outcome> {
     loaded(scene, 60, 400).await?;
     let rounds = scene.size(2, 5);
     for _ in 0..rounds {
-        tokio::time::sleep(scene.random.millis(1_000, 2_000)).await;
+        tokio::time::sleep(Duration::from_millis(scene.random.u64(1_000..2_000))).await;
         let client = reached(scene).await?;
         let pids = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'faults-%'";
         let pids: Vec<i32> = client.query(pids, &[]).await?.iter().map(|row| row.get(0)).collect();
-        let at = scene.random.index(pids.len());
+        let at = scene.random.usize(..pids.len());
         // Of a server that is this row's own.
         if let Some(pid) = pids.get(at).and_then(|pid| Pid::from_raw(*pid)) {
             kill_process(pid, Signal::KILL)?;

@@ -19,8 +19,8 @@ use crate::check::{Evidence, gather, judge};
 use crate::history::{Answer, Call};
 use crate::ledger::{Effect, What};
 use crate::place::{Look, Place, connect};
-use crate::random::Random;
 use crate::{Result, functions, ledger};
+use fastrand::Rng;
 
 /// How long nothing may happen, once all faults are removed, while executions are open.
 const AFTERWARDS: Duration = Duration::from_secs(30);
@@ -41,7 +41,7 @@ impl Lent {
 pub(crate) struct Scene {
     pub(crate) kind: Kind,
     pub(crate) is_long: bool,
-    pub(crate) random: Random,
+    pub(crate) random: Rng,
     pub(crate) place: Place,
     pub(crate) workers: Vec<Process>,
     pub(crate) loads: Vec<Process>,
@@ -87,7 +87,7 @@ impl Scene {
         Ok(Self {
             kind,
             is_long,
-            random: Random::new(seed),
+            random: Rng::with_seed(seed),
             place,
             workers: Vec::new(),
             loads: Vec::new(),
@@ -196,7 +196,7 @@ impl Scene {
         self.started += 1;
         let history = self.folder().join(format!("history-{}", self.started));
         // Numbers of several clients do not meet.
-        let seed = self.random.between(1, 1 << 24);
+        let seed = self.random.u64(1..1 << 24);
         let mut words = vec!["load".to_owned(), "--dsn".into(), self.place.to_string()];
         words.extend(["--history".into(), history.display().to_string(), "--kind".into(), kind.into()]);
         words.extend(["--n".into(), count.to_string(), "--seed".into(), seed.to_string()]);
@@ -236,7 +236,7 @@ impl Scene {
                 busy.push(at);
             }
         }
-        let at = self.random.index(busy.len());
+        let at = self.random.usize(..busy.len());
         Ok(busy.get(at).copied())
     }
 
