@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+mod work;
+
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -13,27 +15,14 @@ use stent_core::error::ErrorKind;
 use stent_core::execution::NewExecution;
 use stent_core::name::{FunctionName, Tag};
 use stent_core::task::NewTask;
-use stent_core::{ClaimToken, ExecutionId, Fingerprint, Payload, RetryPolicy, Timestamp, WorkerId};
+use stent_core::{ClaimToken, ExecutionId, Timestamp, WorkerId};
 use tempfile::TempDir;
+use work::task;
 
 fn execution(number: i64) -> NewExecution {
     NewExecution {
         id: ExecutionId::new(Timestamp::from_micros(number * 1_000)),
-        task: NewTask {
-            function: FunctionName::new("f").unwrap(),
-            version: None,
-            input: Payload::default(),
-            fingerprint: Fingerprint::from_bytes([7; 32]),
-            queue: None,
-            tags: [Tag::new("blue").unwrap()].into(),
-            priority: 0,
-            due: Timestamp::EPOCH,
-            retry: RetryPolicy::default().into(),
-            max_concurrent: None,
-            memo: None,
-            trace: None,
-            claim: None,
-        },
+        task: NewTask { tags: [Tag::new("blue").unwrap()].into(), ..task() },
         max_duration: None,
         dedup: None,
         born: None,

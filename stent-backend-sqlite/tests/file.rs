@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects by failing")]
 
+mod work;
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -13,29 +15,15 @@ use stent_core::backend::{Dispatch, HasWakeUps, Hint, Inspect, Maintenance};
 use stent_core::commit::Dispatched;
 use stent_core::error::ErrorKind;
 use stent_core::execution::NewExecution;
-use stent_core::name::FunctionName;
 use stent_core::task::NewTask;
-use stent_core::{BackendError, ExecutionId, Fingerprint, Payload, RetryPolicy, Timestamp};
+use stent_core::{BackendError, ExecutionId, Payload, Timestamp};
 use tempfile::TempDir;
+use work::task;
 
 fn execution() -> NewExecution {
     NewExecution {
         id: ExecutionId::new(Timestamp::system_now()),
-        task: NewTask {
-            function: FunctionName::new("f").unwrap(),
-            version: None,
-            input: Payload::from(vec![1, 2, 3]),
-            fingerprint: Fingerprint::from_bytes([7; 32]),
-            queue: None,
-            tags: [].into(),
-            priority: 0,
-            due: Timestamp::EPOCH,
-            retry: RetryPolicy::default().into(),
-            max_concurrent: None,
-            memo: None,
-            trace: None,
-            claim: None,
-        },
+        task: NewTask { input: Payload::from(vec![1, 2, 3]), ..task() },
         max_duration: None,
         dedup: None,
         born: None,

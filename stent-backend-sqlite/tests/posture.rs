@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 #![cfg(unix)]
 
+mod work;
+
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
@@ -14,27 +16,14 @@ use stent_core::backend::{Dispatch, ExecutionFilter, Inspect, Maintenance, Page}
 use stent_core::error::ErrorKind;
 use stent_core::execution::NewExecution;
 use stent_core::task::NewTask;
-use stent_core::{BackendError, ExecutionId, Fingerprint, Payload, RetryPolicy, Timestamp};
+use stent_core::{BackendError, ExecutionId, Payload, Timestamp};
 use tempfile::TempDir;
+use work::task;
 
 fn execution() -> NewExecution {
     NewExecution {
         id: ExecutionId::new(Timestamp::system_now()),
-        task: NewTask {
-            function: "f".try_into().unwrap(),
-            version: None,
-            input: Payload::from(vec![7; 500]),
-            fingerprint: Fingerprint::from_bytes([7; 32]),
-            queue: None,
-            tags: [].into(),
-            priority: 0,
-            due: Timestamp::EPOCH,
-            retry: RetryPolicy::default().into(),
-            max_concurrent: None,
-            memo: None,
-            trace: None,
-            claim: None,
-        },
+        task: NewTask { input: Payload::from(vec![7; 500]), ..task() },
         max_duration: None,
         dedup: None,
         born: None,

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fastrand::Rng;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use stent_core::ExecutionId;
@@ -17,7 +18,6 @@ use crate::functions::{SIGNAL, batch, chain, limited, listen, nap};
 use crate::history::{Answer, Call as Asked, History, judged};
 use crate::log::Log;
 use crate::{Result, worker};
-use fastrand::Rng;
 
 /// Executions that one client has open.
 const WIDTH: usize = 24;

@@ -123,7 +123,7 @@ pub(super) async fn redrives(scene: &mut Scene) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// P14: cancels, ends, signals, maps and retention meet at the same executions; the server must see no deadlock.
+/// P14: cancels, ends, signals and maps meet at the same executions; the server must see no deadlock.
 pub(super) async fn lock_order(scene: &mut Scene) -> Result<Outcome> {
     scene.prepare().await?;
     scene.crew(4, &[("slots", "4".into()), ("suspend-ms", "0".into())]).await?;

@@ -72,9 +72,8 @@ pub(super) async fn killed_backends(scene: &mut Scene) -> Result<Outcome> {
         let client = reached(scene).await?;
         let pids = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'faults-%'";
         let pids: Vec<i32> = client.query(pids, &[]).await?.iter().map(|row| row.get(0)).collect();
-        let at = scene.random.usize(..pids.len());
         // Of a server that is this row's own.
-        if let Some(pid) = pids.get(at).and_then(|pid| Pid::from_raw(*pid)) {
+        if let Some(pid) = scene.random.choice(pids).and_then(Pid::from_raw) {
             kill_process(pid, Signal::KILL)?;
         }
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
 use rustix::process::Signal;
 use stent_core::Backend;
 use stent_core::backend::ExecutionFilter;
@@ -20,7 +21,6 @@ use crate::history::{Answer, Call};
 use crate::ledger::{Effect, What};
 use crate::place::{Look, Place, connect};
 use crate::{Result, functions, ledger};
-use fastrand::Rng;
 
 /// How long nothing may happen, once all faults are removed, while executions are open.
 const AFTERWARDS: Duration = Duration::from_secs(30);
@@ -236,8 +236,7 @@ impl Scene {
                 busy.push(at);
             }
         }
-        let at = self.random.usize(..busy.len());
-        Ok(busy.get(at).copied())
+        Ok(self.random.choice(busy))
     }
 
     /// The database, which may be recovering yet.
