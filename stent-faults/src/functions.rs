@@ -24,14 +24,14 @@ pub(crate) fn all() -> Vec<Registration> {
 
 /// All that every program has.
 pub(crate) fn without_late() -> Vec<Registration> {
-    functions![chain, batch, item, listen, nap, poison, trouble, limited, spawning]
+    functions![chain, batch, item, listen, nap, poison, hog, bulky, trouble, limited, spawning]
 }
 
 /// The attempts that tasks of this function have, by the last part of its name.
 pub(crate) fn max_attempts(function: &str) -> u32 {
     match function.rsplit("::").next() {
         // Kills use up attempts of what makes no operation: as many as no row kills.
-        Some("chain" | "batch" | "item" | "listen" | "nap" | "limited" | "late" | "changing" | "stuck") => 100,
+        Some("chain" | "batch" | "item" | "listen" | "nap" | "limited" | "bulky" | "late" | "changing" | "stuck") => 100,
         Some("flaky") => 1,
         _ => 3,
     }
@@ -126,6 +126,31 @@ pub(crate) async fn poison(ctx: Ctx, number: u64, way: String) -> Result<u64> {
 fn deep(number: u64) -> u64 {
     let room = [number; 512];
     deep(number.wrapping_add(std::hint::black_box(room)[7])).wrapping_add(1)
+}
+
+/// Takes half a gigabyte of memory, which its process may not have.
+#[durable]
+pub(crate) async fn hog(ctx: Ctx, number: u64) -> Result<u64> {
+    Pages::of(&ctx)?.note(What::Start, BODY, None)?;
+    let memory = vec![1_u8; 500 << 20];
+    let sum: u64 = memory.iter().map(|byte| u64::from(*byte)).sum();
+    Ok(number + std::hint::black_box(sum))
+}
+
+/// Hands its payload on from step to step.
+#[durable(retry(max_attempts = 100))]
+pub(crate) async fn bulky(ctx: Ctx, number: u64, payload: String) -> Result<u64> {
+    let (pages, mut length) = (Pages::of(&ctx)?, 0);
+    for key in ["step 0", "step 1"] {
+        let code = async || {
+            pages.note(What::Start, key, None)?;
+            pages.note(What::End, key, None)?;
+            Ok::<_, Failure>(payload.clone())
+        };
+        length = ctx.step(key, code).await?.len();
+        pages.note(What::Given, key, None)?;
+    }
+    Ok(number + u64::try_from(length)?)
 }
 
 /// Panics, in one way or the other (S18).

@@ -14,13 +14,15 @@ use stent_executor::prelude::*;
 use stent_executor::{DurableFunction, ExecutionError, Stent, StentError};
 
 use crate::arguments::Arguments;
-use crate::functions::{SIGNAL, batch, chain, limited, listen, nap};
+use crate::functions::{SIGNAL, batch, bulky, chain, limited, listen, nap};
 use crate::history::{Answer, Call as Asked, History, judged};
 use crate::log::Log;
 use crate::{Result, worker};
 
 /// Executions that one client has open.
 const WIDTH: usize = 24;
+/// Bytes of a payload that is large for a slow link.
+const BULK: usize = 8_192;
 /// Repeats of a dispatch of which nobody knows, under its key.
 const REPEATS: u32 = 200;
 
@@ -42,6 +44,7 @@ enum Kind {
     Listen,
     Nap,
     Limited,
+    Bulky,
     /// A chain of one short step that is cancelled at any moment.
     Cancelled,
 }
@@ -99,9 +102,10 @@ fn draw(load: &str, random: &mut Rng) -> Result<Kind> {
             _ => Kind::Nap,
         },
         "limited" => Kind::Limited,
+        "bulky" => Kind::Bulky,
         "cancelled" => Kind::Cancelled,
         _ => {
-            return Err(format!("--kind {load}: expected W1 to W4, limited, cancelled, flood or redrive").into());
+            return Err(format!("--kind {load}: expected W1 to W4, limited, bulky, cancelled, flood or redrive").into());
         }
     })
 }
@@ -121,12 +125,16 @@ impl Client {
                 self.dispatch(number, keyed, || nap(number, millis)).await?
             }
             Kind::Limited => self.dispatch(number, keyed, || limited(number, millis)).await?,
+            Kind::Bulky => {
+                let payload = || "0123456789abcdef".repeat(BULK / 16);
+                self.dispatch(number, keyed, || bulky(number, payload())).await?
+            }
             Kind::Cancelled => self.dispatch(number, keyed, || chain(number, 1, 5)).await?,
         };
         let Some(execution) = execution else { return Ok(()) };
         let is_cancelled = match kind {
             Kind::Cancelled => true,
-            Kind::Limited => false,
+            Kind::Limited | Kind::Bulky => false,
             _ => self.steps_millis == 0 && random.u64(..100) < 10,
         };
         if is_cancelled {

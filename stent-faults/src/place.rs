@@ -8,18 +8,21 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _, SqliteConnection};
-use stent_backend_postgres::PostgresOptions;
+use stent_backend_postgres::{Pooler, PostgresOptions};
 use stent_backend_sqlite::SqliteOptions;
 use stent_core::{Backend, BackendError, TaskId};
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use crate::Result;
 
-/// A database: `sqlite://FILE`, or the URL of a PostgreSQL server with the schema behind `#`.
+/// What follows the schema of a place behind a pooler.
+const POOLED: &str = "#pooled";
+
+/// A database: `sqlite://FILE`, or the URL of a PostgreSQL server with the schema behind `#`, and `#pooled` if a pooler gives out its connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
     Sqlite(PathBuf),
-    Postgres { url: String, schema: String },
+    Postgres { url: String, schema: String, pooler: Pooler },
 }
 
 impl FromStr for Place {
@@ -30,7 +33,11 @@ impl FromStr for Place {
             return Ok(Self::Sqlite(file.into()));
         }
         let (url, schema) = text.split_once('#').ok_or("expected sqlite://FILE or postgres://…#SCHEMA")?;
-        Ok(Self::Postgres { url: url.into(), schema: schema.into() })
+        let (schema, pooler) = match schema.strip_suffix(POOLED) {
+            Some(schema) => (schema, Pooler::Transaction),
+            None => (schema, Pooler::None),
+        };
+        Ok(Self::Postgres { url: url.into(), schema: schema.into(), pooler })
     }
 }
 
@@ -38,7 +45,8 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(file) => write!(f, "sqlite://{}", file.display()),
-            Self::Postgres { url, schema } => write!(f, "{url}#{schema}"),
+            Self::Postgres { url, schema, pooler: Pooler::Transaction } => write!(f, "{url}#{schema}{POOLED}"),
+            Self::Postgres { url, schema, .. } => write!(f, "{url}#{schema}"),
         }
     }
 }
@@ -48,7 +56,9 @@ impl Place {
     pub(crate) async fn open(&self, pool: usize, migrate: bool) -> Result<Arc<dyn Backend>, BackendError> {
         Ok(match self {
             Self::Sqlite(file) => Arc::new(SqliteOptions::new(file).migrate(migrate).open().await?),
-            Self::Postgres { url, schema } => Arc::new(options(url, schema, pool).migrate(migrate).open().await?),
+            Self::Postgres { url, schema, pooler } => {
+                Arc::new(options(url, schema, pool).pooler(*pooler).migrate(migrate).open().await?)
+            }
         })
     }
 
@@ -59,7 +69,7 @@ impl Place {
                 let options = SqliteConnectOptions::new().filename(file).busy_timeout(Duration::from_secs(10));
                 Look::Sqlite(options.connect().await?)
             }
-            Self::Postgres { url, schema } => Look::Postgres(connect(url, schema).await?),
+            Self::Postgres { url, schema, .. } => Look::Postgres(connect(url, schema).await?),
         })
     }
 }

@@ -45,6 +45,9 @@ pub(crate) async fn client(arguments: &Arguments) -> Result<Stent> {
 pub(crate) async fn work(arguments: &Arguments) -> Result<ExitCode> {
     Log::listen();
     end_with_supervisor();
+    if let Some(group) = arguments.text("group") {
+        std::fs::write(Path::new(group).join("cgroup.procs"), std::process::id().to_string())?;
+    }
     let stent = client(arguments).await?;
     let worker = stent
         .worker()

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use stent_core::ExecutionId;
 use stent_core::backend::{ExecutionFilter, Page};
 use stent_core::execution::ExecutionState;
 use stent_core::task::TaskState;
-use stent_executor::StentError;
+use stent_executor::{Stent, StentError};
 
 use crate::check::Evidence;
 use crate::functions::{batch, poison};
@@ -93,13 +94,29 @@ pub(super) async fn stopped(scene: &mut Scene) -> Result<Outcome> {
 /// B03: functions that take their process with them use up their attempts, and end in dead letters.
 pub(super) async fn poisoned(scene: &mut Scene) -> Result<Outcome> {
     scene.prepare().await?;
-    // One slot each: no poison is lost with the process of another, before it began.
-    let alone = [("slots", "1".to_owned())];
-    scene.crew(2, &alone).await?;
     let client = scene.client().await?;
     let mut poisons = Vec::new();
     for (number, way) in (0..).zip(["abort", "segv", "overflow"]) {
         poisons.push(client.dispatch(poison(number, way.into())).await?.id());
+    }
+    // One slot each: no poison is lost with the process of another, before it began.
+    let alone = vec![("slots", "1".to_owned())];
+    given_up(scene, Poison { client, poisons, workers: 2, alone }).await
+}
+
+/// Executions that take their process with them, and who runs them.
+pub(super) struct Poison {
+    pub(super) client: Stent,
+    pub(super) poisons: Vec<ExecutionId>,
+    pub(super) workers: usize,
+    pub(super) alone: Vec<(&'static str, String)>,
+}
+
+/// Runs them beside others by workers that are started again: each has its attempts, and ends in a dead letter.
+pub(super) async fn given_up(scene: &mut Scene, poison: Poison) -> Result<Outcome> {
+    let Poison { client, poisons, workers, alone } = poison;
+    for _ in 0..workers {
+        scene.worker(&alone)?;
     }
     scene.load("W1", scene.size(20, 100), &[])?;
     let mut restarts = 0;
@@ -123,7 +140,8 @@ pub(super) async fn poisoned(scene: &mut Scene) -> Result<Outcome> {
     }
     let (mut outcome, evidence) = scene.common_pass().await?;
     outcome.count("restarts", restarts);
-    outcome.demand(restarts <= 9, || format!("{restarts} workers died of 3 poisons with 3 attempts each"));
+    let most = 3 * poisons.len();
+    outcome.demand(restarts <= most, || format!("{restarts} workers died of {most} attempts"));
     for id in poisons {
         let starts = evidence.effects.iter().filter(|effect| effect.execution == id).count();
         let state = evidence.tasks.get(&id.root()).map(|root| root.state);

@@ -1,4 +1,4 @@
-//! A PostgreSQL server that goes away, comes back, and refuses: P01, P02, P03, P04, P15, P16.
+//! A PostgreSQL server that goes away, comes back, and refuses: P01, P02, P03, P04, P10, P12, P15, P16.
 
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ async fn reached(scene: &Scene) -> Result<Client> {
 }
 
 /// What every row here demands besides: no worker's restart, no error of a broken transaction.
-async fn ended(scene: &mut Scene, what: &'static str, faults: u64) -> Result<Outcome> {
+async fn ended_well(scene: &mut Scene, what: &'static str, faults: u64) -> Result<Outcome> {
     let (mut outcome, _) = scene.common_pass().await?;
     outcome.count(what, faults);
     for worker in &scene.workers {
@@ -46,7 +46,7 @@ pub(super) async fn restarts(scene: &mut Scene) -> Result<Outcome> {
         tokio::time::sleep(Duration::from_secs(pause)).await;
         tokio::task::block_in_place(|| scene.server()?.control("restart", "fast"))?;
     }
-    ended(scene, "restarts", rounds).await
+    ended_well(scene, "restarts", rounds).await
 }
 
 /// P02: the server crashes, and recovers.
@@ -60,7 +60,7 @@ pub(super) async fn crashes(scene: &mut Scene) -> Result<Outcome> {
         tokio::time::sleep(Duration::from_millis(scene.random.u64(0..most))).await;
         tokio::task::block_in_place(|| scene.server()?.control("start", "fast"))?;
     }
-    ended(scene, "crashes of the server", rounds).await
+    ended_well(scene, "crashes of the server", rounds).await
 }
 
 /// P03: one process of the server is killed, which makes it recover as a whole.
@@ -77,7 +77,7 @@ pub(super) async fn killed_backends(scene: &mut Scene) -> Result<Outcome> {
             kill_process(pid, Signal::KILL)?;
         }
     }
-    ended(scene, "killed backends", rounds).await
+    ended_well(scene, "killed backends", rounds).await
 }
 
 /// P04: connections are ended all the time.
@@ -92,20 +92,20 @@ pub(super) async fn terminated(scene: &mut Scene) -> Result<Outcome> {
                    WHERE application_name LIKE 'faults-%' ORDER BY random() LIMIT 1";
         count += u64::try_from(client.query(one, &[]).await?.len())?;
     }
-    ended(scene, "ended connections", count).await
+    ended_well(scene, "ended connections", count).await
 }
 
 /// P15: a table is locked as a whole.
 pub(super) async fn locked_table(scene: &mut Scene) -> Result<Outcome> {
     loaded(scene, 40, 200).await?;
     tokio::time::sleep(Duration::from_millis(800)).await;
-    let crate::place::Place::Postgres { url, schema } = scene.place.clone() else { return Ok(Outcome::default()) };
+    let crate::place::Place::Postgres { url, schema, .. } = scene.place.clone() else { return Ok(Outcome::default()) };
     let client = connect(&url, &schema).await?;
     let seconds = scene.size(4, 10);
     client.batch_execute("BEGIN; LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE").await?;
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     client.batch_execute("COMMIT").await?;
-    ended(scene, "seconds locked", seconds).await
+    ended_well(scene, "seconds locked", seconds).await
 }
 
 /// P16: the database accepts no writes for a while.
@@ -120,5 +120,53 @@ pub(super) async fn read_only(scene: &mut Scene) -> Result<Outcome> {
     client.batch_execute("SET default_transaction_read_only = off").await?;
     client.batch_execute("ALTER SYSTEM RESET default_transaction_read_only").await?;
     client.batch_execute("SELECT pg_reload_conf()").await?;
-    ended(scene, "seconds read-only", seconds).await
+    ended_well(scene, "seconds read-only", seconds).await
+}
+
+/// P10: others have all connections that the server gives out.
+pub(super) async fn no_connections(scene: &mut Scene) -> Result<Outcome> {
+    loaded(scene, 60, 200).await?;
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    let url = scene.server()?.url();
+    let first = connect(&url, "public").await?;
+    let (mut held, mut ended, begun) = (Vec::new(), 0, Instant::now());
+    let time = Duration::from_secs(scene.size(5, 20));
+    while begun.elapsed() < time {
+        // What a worker has is ended, and taken before the worker comes back.
+        let one = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'faults-%'";
+        ended += u64::try_from(first.query(one, &[]).await?.len())?;
+        while let Ok(client) = connect(&url, "public").await {
+            held.push(client);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let taken = held.len();
+    drop(held);
+    let mut outcome = ended_well(scene, "connections of workers ended", ended).await?;
+    outcome.count("connections held", taken);
+    let told = scene.workers.iter().filter(|worker| worker.said().contains("too many clients")).count();
+    outcome.count("workers that were refused", told);
+    Ok(outcome)
+}
+
+/// P12: a snapshot is kept, so that dead rows stay. What is done a second at the end is at least a fifth of that at the beginning.
+pub(super) async fn pinned_snapshot(scene: &mut Scene) -> Result<Outcome> {
+    scene.prepare().await?;
+    let client = connect(&scene.server()?.url(), "public").await?;
+    client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class").await?;
+    scene.crew(4, &[("slots", "8".into())]).await?;
+    scene.load("W1", scene.size(1_500, 9_000), &[("step-ms", "1".into()), ("width", "64".into())])?;
+    while scene.is_loaded() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    client.batch_execute("COMMIT").await?;
+    let (mut outcome, evidence) = scene.common_pass().await?;
+    let times: Vec<u64> = evidence.effects.iter().map(|effect| effect.at).collect();
+    let fifth = times.len() / 5;
+    let taken = |from: usize| Some(times.get(from + fifth - 1)?.saturating_sub(*times.get(from)?));
+    let (first, last) = (taken(0).unwrap_or(0), taken(times.len() - fifth).unwrap_or(u64::MAX));
+    outcome.count("ms of the first fifth", first / 1_000_000);
+    outcome.count("ms of the last fifth", last / 1_000_000);
+    outcome.demand(last <= first.saturating_mul(5), || "five times as slow at the end".into());
+    Ok(outcome)
 }

@@ -1,6 +1,7 @@
 //! `run`: the supervisor. It runs rows one after the other, each on a database of its own, and prints what came of them.
 
 pub(crate) mod cluster;
+pub(crate) mod disk;
 pub(crate) mod process;
 pub(crate) mod proxy;
 mod report;

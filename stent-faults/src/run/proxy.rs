@@ -1,12 +1,13 @@
 //! A TCP proxy in front of a server, which can cut connections or swallow what is sent.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use crate::Result;
@@ -20,6 +21,8 @@ pub(crate) enum Mode {
     Blackhole,
     /// Resets what is connected, and whoever connects.
     Rst,
+    /// Passes on so many bytes a second each way, of all connections together, one after the other.
+    Slow(u32),
 }
 
 /// A proxy. Ends when dropped.
@@ -37,9 +40,10 @@ impl Proxy {
         let port = listener.local_addr()?.port();
         let mode = watch::Sender::new(Mode::Pass);
         let modes = mode.subscribe();
+        let links = Links::default();
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(serve(client, to, modes.clone()));
+                tokio::spawn(serve(client, to, modes.clone(), links.clone()));
             }
         });
         Ok(Self { port, mode, task })
@@ -56,7 +60,14 @@ impl Drop for Proxy {
     }
 }
 
-async fn serve(client: TcpStream, to: u16, mut modes: watch::Receiver<Mode>) {
+/// The wire of each way, which one piece is on at a time.
+#[derive(Debug, Clone, Default)]
+struct Links {
+    to_server: Arc<Mutex<()>>,
+    to_client: Arc<Mutex<()>>,
+}
+
+async fn serve(client: TcpStream, to: u16, mut modes: watch::Receiver<Mode>, links: Links) {
     if modes.wait_for(|mode| *mode != Mode::Blackhole).await.is_err() {
         return;
     }
@@ -66,19 +77,24 @@ async fn serve(client: TcpStream, to: u16, mut modes: watch::Receiver<Mode>) {
     let (from_server, to_server) = server.into_split();
     let mut resets = modes.clone();
     tokio::select! {
-        () = pass(from_client, to_server, modes.clone()) => {}
-        () = pass(from_server, to_client, modes) => {}
+        () = pass(from_client, to_server, modes.clone(), links.to_server) => {}
+        () = pass(from_server, to_client, modes, links.to_client) => {}
         _ = resets.wait_for(|mode| *mode == Mode::Rst) => {}
     }
 }
 
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut modes: watch::Receiver<Mode>) {
-    let mut bytes = vec![0; 16_384];
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut modes: watch::Receiver<Mode>, link: Arc<Mutex<()>>) {
+    let mut bytes = vec![0; 4_096];
     while let Ok(read @ 1..) = from.read(&mut bytes).await {
-        if modes.wait_for(|mode| *mode == Mode::Pass).await.is_err() {
-            break;
-        }
+        let mode = match modes.wait_for(|mode| matches!(mode, Mode::Pass | Mode::Slow(_))).await {
+            Ok(mode) => *mode,
+            Err(_) => break,
+        };
         let Some(some) = bytes.get(..read) else { break };
+        if let (Mode::Slow(rate), Ok(read)) = (mode, u32::try_from(read)) {
+            let _wire = link.lock().await;
+            tokio::time::sleep(Duration::from_secs(1) * read / rate).await;
+        }
         if to.write_all(some).await.is_err() {
             break;
         }

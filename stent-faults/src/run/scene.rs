@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use rustix::process::Signal;
+use stent_backend_postgres::Pooler;
 use stent_core::Backend;
 use stent_core::backend::ExecutionFilter;
 use stent_core::execution::ExecutionState;
@@ -13,6 +14,7 @@ use stent_executor::Stent;
 use tempfile::TempDir;
 
 use super::cluster::Cluster;
+use super::disk::Disk;
 use super::process::Process;
 use super::{Kind, Outcome};
 use crate::check::witness::Sampler;
@@ -52,6 +54,7 @@ pub(crate) struct Scene {
     lent: Option<Lent>,
     // Stopped before its folder goes.
     pub(crate) cluster: Option<Cluster>,
+    disk: Option<Disk>,
     folder: TempDir,
 }
 
@@ -80,7 +83,8 @@ impl Scene {
                     cluster = Some(Cluster::start(&lent.0, &folder.path().join("cluster"), settings).await?);
                 }
                 let url = cluster.as_ref().map_or_else(|| lent.0.clone(), Cluster::url);
-                Place::Postgres { url, schema: format!("faults_{}", uuid::Uuid::new_v4().simple()) }
+                let schema = format!("faults_{}", uuid::Uuid::new_v4().simple());
+                Place::Postgres { url, schema, pooler: Pooler::None }
             }
             _ => Place::Sqlite(folder.path().join("s.db")),
         };
@@ -96,6 +100,7 @@ impl Scene {
             started: 0,
             lent: lent.cloned(),
             cluster,
+            disk: None,
             folder,
         })
     }
@@ -112,6 +117,31 @@ impl Scene {
     /// The server of its own.
     pub(crate) fn server(&self) -> Result<&Cluster> {
         self.cluster.as_ref().ok_or_else(|| "the row has no server of its own".into())
+    }
+
+    /// Moves the database, which is empty yet, to a disk of so many MiB; says why if there can be none.
+    pub(crate) async fn move_to_disk(&mut self, mebibytes: u32) -> Result<Result<(), String>> {
+        let disk = match Disk::mount(&self.folder().join("disk"), mebibytes) {
+            Ok(disk) => disk,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        match (&mut self.place, &self.lent) {
+            (Place::Sqlite(file), _) => *file = disk.path().join("s.db"),
+            (Place::Postgres { url, .. }, Some(lent)) => {
+                let settings = "-c max_wal_size=64MB -c min_wal_size=32MB";
+                let cluster = Cluster::start(&lent.0, &disk.path().join("cluster"), settings).await?;
+                *url = cluster.url();
+                self.cluster = Some(cluster);
+            }
+            (Place::Postgres { .. }, None) => return Ok(Err("no server is lent".into())),
+        }
+        self.disk = Some(disk);
+        Ok(Ok(()))
+    }
+
+    /// The disk of its own.
+    pub(crate) fn disk(&self) -> Result<&Disk> {
+        self.disk.as_ref().ok_or_else(|| "the row has no disk of its own".into())
     }
 
     /// Makes the schema and its audit, and begins to watch S6.
