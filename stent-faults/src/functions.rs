@@ -31,7 +31,9 @@ pub(crate) fn without_late() -> Vec<Registration> {
 pub(crate) fn max_attempts(function: &str) -> u32 {
     match function.rsplit("::").next() {
         // Kills use up attempts of what makes no operation: as many as no row kills.
-        Some("chain" | "batch" | "item" | "listen" | "nap" | "limited" | "bulky" | "late" | "changing" | "stuck") => 100,
+        Some("chain" | "batch" | "item" | "listen" | "nap" | "limited" | "bulky" | "late" | "changing" | "stuck") => {
+            100
+        }
         Some("flaky") => 1,
         _ => 3,
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use futures_util::StreamExt as _;
@@ -21,6 +21,10 @@ use crate::{Result, worker};
 
 /// Executions that one client has open.
 const WIDTH: usize = 24;
+/// How long what ended is kept by retention.
+const KEPT: Duration = Duration::from_secs(2);
+/// The most that one of its transactions may take (R5).
+const LONGEST: Duration = Duration::from_secs(5);
 /// Bytes of a payload that is large for a slow link.
 const BULK: usize = 8_192;
 /// Repeats of a dispatch of which nobody knows, under its key.
@@ -65,6 +69,8 @@ pub(crate) async fn load(arguments: &Arguments) -> Result {
     match kind {
         "flood" => return client.flood_one(arguments).await,
         "redrive" => return client.redrive_all().await,
+        "wake" => return client.wake_all().await,
+        "prune" => return client.prune_all().await,
         _ => {}
     }
     let (count, seed) = (arguments.or("n", 10)?, arguments.or("seed", 1)?);
@@ -105,7 +111,10 @@ fn draw(load: &str, random: &mut Rng) -> Result<Kind> {
         "bulky" => Kind::Bulky,
         "cancelled" => Kind::Cancelled,
         _ => {
-            return Err(format!("--kind {load}: expected W1 to W4, limited, bulky, cancelled, flood or redrive").into());
+            return Err(format!(
+                "--kind {load}: expected W1 to W4, limited, bulky, cancelled, flood, redrive, wake or prune"
+            )
+            .into());
         }
     })
 }
@@ -195,6 +204,41 @@ impl Client {
             self.history.record(Asked::Redrive { execution }, work).await?;
         }
         Ok(())
+    }
+
+    /// Sends a signal to every execution that is open.
+    async fn wake_all(&self) -> Result {
+        let states = ExecutionState::ALL.into_iter().filter(|state| !state.is_final()).collect();
+        let open = ExecutionFilter { states, ..ExecutionFilter::default() };
+        let (mut page, mut all) = (Page::first(1_000), Vec::new());
+        loop {
+            let some = self.stent.backend().list_executions(&open, page).await?;
+            let Some(last) = some.last() else { break };
+            page = Page { after: Some(last.id), limit: 1_000 };
+            all.extend(some.into_iter().map(|execution| execution.id));
+        }
+        let sends = all.into_iter().map(|execution| {
+            let work = async move { answered(self.stent.signal(execution, SIGNAL, &1_u64).await.map(|()| None)) };
+            self.history.record(Asked::Signal { execution, value: 1 }, work)
+        });
+        let mut sends = stream::iter(sends).buffer_unordered(WIDTH);
+        while let Some(sent) = sends.next().await {
+            sent?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what ended two seconds ago, all the time, until it is killed.
+    async fn prune_all(&self) -> Result {
+        loop {
+            let now = self.stent.clock().now();
+            let begun = Instant::now();
+            self.stent.backend().prune(now, now.before(KEPT)).await?;
+            if begun.elapsed() > LONGEST {
+                return Err(format!("R5: a step of retention took {:?}", begun.elapsed()).into());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Sends 1, 2, 3 … until the execution has ended.

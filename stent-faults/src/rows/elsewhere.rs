@@ -16,10 +16,6 @@ macro_rules! not_run {
 not_run! {
     /// B14: what is given to the API and found in rows.
     bad_input: "held by `stent-executor/tests/bad_input.rs`, `stent-scenarios/tests/stored.rs` and the tests of names, options and limits";
-    /// B09: ten thousand that wait.
-    waiting: "not built; `cargo xtask bench W6` holds 100,000, `stent-scenarios/tests/processes/idle.rs` counts queries";
-    /// B18: retention beside everything else.
-    retention: "not built; `stent-scenarios/tests/trying/retention.rs` has no kills";
     /// P13: notifications of many.
     notifications: "not built";
     /// P18: a role that may do little.

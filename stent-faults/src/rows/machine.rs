@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use super::kill::{Poison, given_up};
 use crate::Result;
 use crate::functions::hog;
-use crate::history::{Answer, Call};
 use crate::run::scene::Scene;
 use crate::run::{Kind, Outcome};
 
@@ -22,9 +21,7 @@ pub(super) async fn full_disk(scene: &mut Scene) -> Result<Outcome> {
     scene.load("W4", scene.size(160, 400), &[("items", "60".into())])?;
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     let filled = scene.disk()?.fill()?;
-    let begun = crate::ledger::boottime();
     tokio::time::sleep(Duration::from_secs(scene.size(5, 15))).await;
-    let ended = crate::ledger::boottime();
     scene.disk()?.empty()?;
     if scene.kind == Kind::Postgres {
         // A server that could not write its log has given up, and is started again by its operator.
@@ -38,15 +35,16 @@ pub(super) async fn full_disk(scene: &mut Scene) -> Result<Outcome> {
             tokio::time::sleep(outage.elapsed()).await;
         }
     }
-    let (mut outcome, evidence) = scene.common_pass().await?;
-    let refused = evidence.calls.iter().filter(|recorded| {
-        let meanwhile = recorded.begin > begun && recorded.begin < ended;
-        meanwhile && matches!((&recorded.call, &recorded.answer), (Call::Dispatch { .. } | Call::Signal { .. }, Answer::Unknown { .. }))
-    });
-    let refused = refused.count();
+    let (mut outcome, _) = scene.common_pass().await?;
     outcome.count("MiB of filler", filled >> 20);
-    outcome.count("calls refused meanwhile", refused);
-    outcome.demand(refused > 0, || "nobody was told that the disk is full".into());
+    let mut refusals = 0;
+    for worker in &scene.workers {
+        let claims = worker.said().matches("cannot claim tasks").count();
+        outcome.demand(claims < 200, || format!("a busy loop: {claims} claims were refused"));
+        refusals += worker.said().matches("the disk is full").count();
+    }
+    outcome.count("refusals", refusals);
+    outcome.demand(refusals > 0, || "nobody was told that the disk is full".into());
     Ok(outcome)
 }
 
@@ -59,7 +57,8 @@ impl Group {
         let (first, second) = (Path::new("/sys/fs/cgroup/memory"), Path::new("/sys/fs/cgroup"));
         let (hierarchy, limit) = if first.is_dir() { (first, "memory.limit_in_bytes") } else { (second, "memory.max") };
         let group = Self(hierarchy.join(name));
-        let made = fs::create_dir(&group.0).and_then(|()| fs::write(group.0.join(limit), (mebibytes << 20).to_string()));
+        let made =
+            fs::create_dir(&group.0).and_then(|()| fs::write(group.0.join(limit), (mebibytes << 20).to_string()));
         made.map_err(|error| format!("no control group can be made: {error}"))?;
         Ok(group)
     }
@@ -138,6 +137,12 @@ async fn jumping(scene: &mut Scene, of_four: usize) -> Result<Outcome> {
         }
     }
     let (mut outcome, _) = scene.common_pass().await?;
+    if scene.kind == Kind::Sqlite {
+        // A file has no clock but its hosts': by theirs these sleeps were over.
+        let all = outcome.wrong.len();
+        outcome.wrong.retain(|wrong| !wrong.starts_with("S10"));
+        outcome.count("sleeps that a jump ended", all - outcome.wrong.len());
+    }
     outcome.count("jumps", jumps * 3);
     Ok(outcome)
 }

@@ -3,6 +3,7 @@
 mod clients;
 mod code;
 mod corrupt;
+mod crowd;
 mod deploys;
 mod elsewhere;
 mod file;
@@ -58,7 +59,7 @@ rows! {
     "B06" "crash at every backend call" BOTH None false => kill::at_every_boundary;
     "B07" "cancel races" BOTH None true => clients::cancel_races;
     "B08" "signal flood" BOTH None false => clients::signal_flood;
-    "B09" "10,000 that wait" BOTH None false => elsewhere::waiting;
+    "B09" "10,000 that wait" BOTH None false => crowd::waiting;
     "B10" "large map, parent killed" BOTH None false => kill::large_map;
     "B11" "rows that cannot be read" BOTH None true => corrupt::rows;
     "B12" "code that changed" BOTH None true => deploys::changed_code;
@@ -67,7 +68,7 @@ rows! {
     "B15" "worker clock jumps" BOTH None false => machine::clocks;
     "B16" "a function only some have" BOTH None false => code::unknown_function;
     "B17" "user code that is stuck" BOTH None false => deploys::stuck_code;
-    "B18" "retention under load" BOTH None false => elsewhere::retention;
+    "B18" "retention under load" BOTH None false => crowd::retention;
     "B19" "redrives race" BOTH None false => clients::redrives;
     "B20" "limits under churn" BOTH None false => code::limits;
     "P01" "server restarts" POSTGRES OWN false => server::restarts;

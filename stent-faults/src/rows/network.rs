@@ -132,11 +132,14 @@ pub(super) async fn slow_link(scene: &mut Scene) -> Result<Outcome> {
 
 /// P11: PgBouncer gives out connections a transaction.
 pub(super) async fn pooled(scene: &mut Scene) -> Result<Outcome> {
-    let Some(pooler) = Pgbouncer::start(scene).await? else { return Ok(Outcome::not_run("PgBouncer is not installed")) };
+    let Some(pooler) = Pgbouncer::start(scene).await? else {
+        return Ok(Outcome::not_run("PgBouncer is not installed"));
+    };
     scene.prepare().await?;
     let direct = scene.place.clone();
     if let Place::Postgres { url, pooler: mode, .. } = &mut scene.place {
-        *url = url.replace(&scene.cluster.as_ref().map_or(0, |server| server.port()).to_string(), &pooler.port.to_string());
+        *url = url
+            .replace(&scene.cluster.as_ref().map_or(0, |server| server.port()).to_string(), &pooler.port.to_string());
         *mode = Pooler::Transaction;
     }
     scene.crew(4, &[]).await?;

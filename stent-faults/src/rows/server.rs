@@ -144,8 +144,9 @@ pub(super) async fn no_connections(scene: &mut Scene) -> Result<Outcome> {
     drop(held);
     let mut outcome = ended_well(scene, "connections of workers ended", ended).await?;
     outcome.count("connections held", taken);
-    let told = scene.workers.iter().filter(|worker| worker.said().contains("too many clients")).count();
+    let told = scene.workers.iter().filter(|worker| worker.said().contains("cannot be reached")).count();
     outcome.count("workers that were refused", told);
+    outcome.demand(told > 0, || "every worker had its connections".into());
     Ok(outcome)
 }
 

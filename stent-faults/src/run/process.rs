@@ -100,8 +100,17 @@ impl Process {
 
     /// The most memory it ever held, in MiB.
     pub(crate) fn peak_memory(&self) -> u64 {
+        self.mebibytes("VmHWM:")
+    }
+
+    /// The memory that it holds, in MiB.
+    pub(crate) fn memory(&self) -> u64 {
+        self.mebibytes("VmRSS:")
+    }
+
+    fn mebibytes(&self, what: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(what));
         let kibibytes = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
         kibibytes.unwrap_or(0) / 1_024
     }

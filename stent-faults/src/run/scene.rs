@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use rustix::process::Signal;
 use stent_backend_postgres::Pooler;
-use stent_core::Backend;
 use stent_core::backend::ExecutionFilter;
 use stent_core::execution::ExecutionState;
+use stent_core::{Backend, ExecutionId};
 use stent_executor::Stent;
 use tempfile::TempDir;
 
@@ -344,14 +344,18 @@ impl Scene {
         Ok(())
     }
 
+    /// Ends the watch over S6: what it saw that nobody would have woken.
+    pub(crate) fn watched(&mut self, outcome: &mut Outcome) -> Vec<(ExecutionId, String)> {
+        let Some(sampler) = self.sampler.take() else { return Vec::new() };
+        let (samples, lost) = sampler.found();
+        outcome.count("samples of S6", samples);
+        lost
+    }
+
     /// Gathers and judges all that there is.
     pub(crate) async fn judged(&mut self, outcome: &mut Outcome) -> Result<Evidence> {
         let mut evidence = gather::gather(&self.place, &self.ledger(), &self.histories).await?;
-        if let Some(sampler) = self.sampler.take() {
-            let (samples, lost) = sampler.found();
-            outcome.count("samples of S6", samples);
-            evidence.limbo.extend(lost);
-        }
+        evidence.limbo.extend(self.watched(outcome));
         outcome.count("executions", evidence.tasks.values().filter(|task| task.parent.is_none()).count());
         outcome.count("tasks", evidence.tasks.len());
         outcome.count("effects", evidence.effects.len());
