@@ -69,6 +69,7 @@ pub(crate) async fn load(arguments: &Arguments) -> Result {
     match kind {
         "flood" => return client.flood_one(arguments).await,
         "redrive" => return client.redrive_all().await,
+        "dispatch" => return client.dispatch_all(arguments).await,
         "wake" => return client.wake_all().await,
         "prune" => return client.prune_all().await,
         _ => {}
@@ -112,7 +113,7 @@ fn draw(load: &str, random: &mut Rng) -> Result<Kind> {
         "cancelled" => Kind::Cancelled,
         _ => {
             return Err(format!(
-                "--kind {load}: expected W1 to W4, limited, bulky, cancelled, flood, redrive, wake or prune"
+                "--kind {load}: expected W1 to W4, limited, bulky, cancelled, flood, dispatch, redrive, wake or prune"
             )
             .into());
         }
@@ -202,6 +203,18 @@ impl Client {
             let execution = execution.id;
             let work = async { answered(self.stent.redrive(RedriveTarget::Execution(execution)).await.map(|()| None)) };
             self.history.record(Asked::Redrive { execution }, work).await?;
+        }
+        Ok(())
+    }
+
+    /// Dispatches so many executions, and waits for none.
+    async fn dispatch_all(&self, arguments: &Arguments) -> Result {
+        let (count, seed): (u64, u64) = (arguments.or("n", 10)?, arguments.or("seed", 1)?);
+        let from = seed.wrapping_mul(1_000_000);
+        let calls = (from..from + count).map(|number| self.dispatch(number, false, move || chain(number, 1, 0)));
+        let mut calls = stream::iter(calls).buffer_unordered(WIDTH);
+        while let Some(dispatched) = calls.next().await {
+            dispatched?;
         }
         Ok(())
     }

@@ -15,14 +15,34 @@ use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use crate::Result;
 
-/// What follows the schema of a place behind a pooler.
-const POOLED: &str = "#pooled";
+/// The way to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Direct,
+    /// Without hints.
+    Quiet,
+    /// Through a pooler that gives out connections a transaction.
+    Pooled,
+}
 
-/// A database: `sqlite://FILE`, or the URL of a PostgreSQL server with the schema behind `#`, and `#pooled` if a pooler gives out its connections.
+impl Way {
+    const ALL: [Self; 3] = [Self::Direct, Self::Quiet, Self::Pooled];
+
+    /// What follows the schema in a place's text.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Direct => "",
+            Self::Quiet => "#quiet",
+            Self::Pooled => "#pooled",
+        }
+    }
+}
+
+/// A database: `sqlite://FILE`, or the URL of a PostgreSQL server with the schema behind `#`, and the way to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
     Sqlite(PathBuf),
-    Postgres { url: String, schema: String, pooler: Pooler },
+    Postgres { url: String, schema: String, way: Way },
 }
 
 impl FromStr for Place {
@@ -33,11 +53,10 @@ impl FromStr for Place {
             return Ok(Self::Sqlite(file.into()));
         }
         let (url, schema) = text.split_once('#').ok_or("expected sqlite://FILE or postgres://…#SCHEMA")?;
-        let (schema, pooler) = match schema.strip_suffix(POOLED) {
-            Some(schema) => (schema, Pooler::Transaction),
-            None => (schema, Pooler::None),
-        };
-        Ok(Self::Postgres { url: url.into(), schema: schema.into(), pooler })
+        let longest = Way::ALL.into_iter().rev();
+        let mut found = longest.filter_map(|way| Some((schema.strip_suffix(way.suffix())?, way)));
+        let (schema, way) = found.next().unwrap_or((schema, Way::Direct));
+        Ok(Self::Postgres { url: url.into(), schema: schema.into(), way })
     }
 }
 
@@ -45,8 +64,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(file) => write!(f, "sqlite://{}", file.display()),
-            Self::Postgres { url, schema, pooler: Pooler::Transaction } => write!(f, "{url}#{schema}{POOLED}"),
-            Self::Postgres { url, schema, .. } => write!(f, "{url}#{schema}"),
+            Self::Postgres { url, schema, way } => write!(f, "{url}#{schema}{}", way.suffix()),
         }
     }
 }
@@ -56,8 +74,10 @@ impl Place {
     pub(crate) async fn open(&self, pool: usize, migrate: bool) -> Result<Arc<dyn Backend>, BackendError> {
         Ok(match self {
             Self::Sqlite(file) => Arc::new(SqliteOptions::new(file).migrate(migrate).open().await?),
-            Self::Postgres { url, schema, pooler } => {
-                Arc::new(options(url, schema, pool).pooler(*pooler).migrate(migrate).open().await?)
+            Self::Postgres { url, schema, way } => {
+                let pooler = if *way == Way::Pooled { Pooler::Transaction } else { Pooler::None };
+                let options = options(url, schema, pool).pooler(pooler).hints(*way != Way::Quiet);
+                Arc::new(options.migrate(migrate).open().await?)
             }
         })
     }

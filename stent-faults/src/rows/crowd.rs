@@ -1,4 +1,4 @@
-//! Many that wait, and what ended and is deleted meanwhile: B09, B18.
+//! Many that wait, and what ended and is deleted meanwhile: B09, B18; and many that tell each other: P13.
 
 use std::time::{Duration, Instant};
 
@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use crate::Result;
 use crate::functions::listen;
 use crate::history::{self, Answer, Call};
+use crate::place::{Place, Way};
 use crate::run::Outcome;
 use crate::run::scene::Scene;
 
@@ -67,7 +68,7 @@ fn memory(scene: &Scene) -> u64 {
 pub(super) async fn retention(scene: &mut Scene) -> Result<Outcome> {
     scene.prepare().await?;
     scene.crew(3, &[]).await?;
-    scene.load("W4", scene.size(120, 600), &[("items", "100".into())])?;
+    scene.load("W4", scene.size(300, 1_000), &[("items", "100".into())])?;
     let mut kills = 0;
     while scene.is_loaded() {
         scene.load("prune", 1, &[])?;
@@ -123,4 +124,54 @@ pub(super) async fn retention(scene: &mut Scene) -> Result<Outcome> {
     }
     outcome.demand(rows == 0, || format!("R5: {rows} rows stay for ever"));
     Ok(outcome)
+}
+
+/// P13: eight clients dispatch, and tell each other so. They are hardly slower than eight that tell nobody, and none waits for the lock of notifications.
+pub(super) async fn notifications(scene: &mut Scene) -> Result<Outcome> {
+    scene.prepare().await?;
+    let mut times = [Duration::ZERO; 2];
+    let mut waits = 0;
+    // In turns, for what else the machine does.
+    for round in 0..scene.size(6, 10) {
+        let way = if round % 2 == 0 { Way::Quiet } else { Way::Direct };
+        if let Place::Postgres { way: current, .. } = &mut scene.place {
+            *current = way;
+        }
+        let begun = Instant::now();
+        for _ in 0..8 {
+            scene.load("dispatch", scene.size(1_000, 10_000), &[])?;
+        }
+        waits += locked(scene).await?;
+        if let Some(time) = times.get_mut(round % 2) {
+            *time += begun.elapsed();
+        }
+    }
+    let mut outcome = Outcome::default();
+    for load in &mut scene.loads {
+        let fine = load.ended()?.is_some_and(|status| status.success());
+        outcome.demand(fine, || format!("a client: {}", load.last_words()));
+    }
+    // Nobody runs them: that they are there is what counts.
+    scene.judged(&mut outcome).await?;
+    outcome.count("ms with nobody told", times[0].as_millis());
+    outcome.count("ms with eight told", times[1].as_millis());
+    outcome.count("waits for the lock of notifications", waits);
+    outcome.demand(waits == 0, || format!("R6: {waits} samples saw a write wait for the lock of notifications"));
+    // 85 % on a machine that does nothing else.
+    let most = times[0].mul_f64(scene.size(1.5, 1.0 / 0.85));
+    outcome.demand(times[1] <= most, || format!("R6: {:?} with hints, {:?} without", times[1], times[0]));
+    Ok(outcome)
+}
+
+/// Until all loads are over: how often what dispatches was seen to wait for the lock that notifying takes.
+async fn locked(scene: &mut Scene) -> Result<u64> {
+    let mut look = scene.look().await?;
+    let sample = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+                  WHERE locktype = 'object' AND pg_locks.database = 0 AND NOT granted AND query NOT LIKE '%pg_notify%'";
+    let mut waits = 0;
+    while scene.is_loaded() {
+        waits += look.number(sample, sample).await?;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(waits)
 }

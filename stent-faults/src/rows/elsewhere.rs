@@ -16,8 +16,6 @@ macro_rules! not_run {
 not_run! {
     /// B14: what is given to the API and found in rows.
     bad_input: "held by `stent-executor/tests/bad_input.rs`, `stent-scenarios/tests/stored.rs` and the tests of names, options and limits";
-    /// P13: notifications of many.
-    notifications: "not built";
     /// P18: a role that may do little.
     privilege: "held by `rights.rs` and `roles.rs` of `stent-backend-postgres/tests`";
     /// Q06, Q07: a file that is moved, replaced, deleted or damaged.

@@ -83,7 +83,7 @@ rows! {
     "P10" "server out of connections" POSTGRES OWN false => server::no_connections;
     "P11" "PgBouncer by transaction" POSTGRES OWN false => network::pooled;
     "P12" "a pinned snapshot" POSTGRES OWN false => server::pinned_snapshot;
-    "P13" "notifications of many" POSTGRES None false => elsewhere::notifications;
+    "P13" "notifications of many" POSTGRES OWN false => crowd::notifications;
     "P14" "lock order" POSTGRES OWN false => clients::lock_order;
     "P15" "table locked" POSTGRES OWN false => server::locked_table;
     "P16" "read-only database" POSTGRES OWN false => server::read_only;

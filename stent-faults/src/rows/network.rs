@@ -9,11 +9,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use stent_backend_postgres::Pooler;
 
 use super::kill::overlaps;
 use crate::Result;
-use crate::place::Place;
+use crate::place::{Place, Way};
 use crate::run::Outcome;
 use crate::run::cluster::owner;
 use crate::run::proxy::{Mode, Proxy};
@@ -21,9 +20,9 @@ use crate::run::scene::Scene;
 
 /// The place behind a proxy.
 fn behind(scene: &Scene, proxy: &Proxy) -> Result<Place> {
-    let Place::Postgres { url, schema, pooler } = &scene.place else { return Err("the row needs a server".into()) };
+    let Place::Postgres { url, schema, way } = &scene.place else { return Err("the row needs a server".into()) };
     let port = scene.server()?.port().to_string();
-    Ok(Place::Postgres { url: url.replace(&port, &proxy.port.to_string()), schema: schema.clone(), pooler: *pooler })
+    Ok(Place::Postgres { url: url.replace(&port, &proxy.port.to_string()), schema: schema.clone(), way: *way })
 }
 
 /// P05: connections are reset all the time.
@@ -137,10 +136,10 @@ pub(super) async fn pooled(scene: &mut Scene) -> Result<Outcome> {
     };
     scene.prepare().await?;
     let direct = scene.place.clone();
-    if let Place::Postgres { url, pooler: mode, .. } = &mut scene.place {
+    if let Place::Postgres { url, way, .. } = &mut scene.place {
         *url = url
             .replace(&scene.cluster.as_ref().map_or(0, |server| server.port()).to_string(), &pooler.port.to_string());
-        *mode = Pooler::Transaction;
+        *way = Way::Pooled;
     }
     scene.crew(4, &[]).await?;
     scene.load("W4", scene.size(80, 200), &[("items", "100".into())])?;

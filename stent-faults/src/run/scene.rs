@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use rustix::process::Signal;
-use stent_backend_postgres::Pooler;
 use stent_core::backend::ExecutionFilter;
 use stent_core::execution::ExecutionState;
 use stent_core::{Backend, ExecutionId};
@@ -21,7 +20,7 @@ use crate::check::witness::Sampler;
 use crate::check::{Evidence, gather, judge};
 use crate::history::{Answer, Call};
 use crate::ledger::{Effect, What};
-use crate::place::{Look, Place, connect};
+use crate::place::{Look, Place, Way, connect};
 use crate::{Result, functions, ledger};
 
 /// How long nothing may happen, once all faults are removed, while executions are open.
@@ -84,7 +83,7 @@ impl Scene {
                 }
                 let url = cluster.as_ref().map_or_else(|| lent.0.clone(), Cluster::url);
                 let schema = format!("faults_{}", uuid::Uuid::new_v4().simple());
-                Place::Postgres { url, schema, pooler: Pooler::None }
+                Place::Postgres { url, schema, way: Way::Direct }
             }
             _ => Place::Sqlite(folder.path().join("s.db")),
         };
