@@ -47,6 +47,14 @@ async fn version(transaction: &Transaction<'_>, schema: &str, operation: &'stati
     let look = include_str!("../sql/maintain/look.sql");
     let found = transaction.query_one(look, &[&schema]).await.during(operation)?;
     let (objects, is_ours, is_open): (i64, bool, bool) = (found.get(0), found.get(1), found.get(2));
+    let encoding: String = found.get(3);
+    if encoding != "UTF8" {
+        // SQL_ASCII takes any bytes, and others refuse some characters.
+        let text = format!(
+            "the database has the encoding {encoding}; make one by CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+        );
+        return Err(BackendError::new(ErrorKind::Unsupported, operation).with_message(text));
+    }
     match (objects, is_ours) {
         (0, _) => return Ok(0),
         // Its tables would not be found.
@@ -60,7 +68,16 @@ async fn version(transaction: &Transaction<'_>, schema: &str, operation: &'stati
     transaction.query(ENTER, &[&schema]).await.during(operation)?;
     let found = transaction.query_one(include_str!("../sql/maintain/version.sql"), &[]).await.during(operation)?;
     let found = u32::try_from(found.get::<_, i32>(0)).unwrap_or(u32::MAX);
-    if (1..=LATEST).contains(&found) { Ok(found) } else { Err(mismatch(operation, found)) }
+    if !(1..=LATEST).contains(&found) {
+        return Err(mismatch(operation, found));
+    }
+    if found == LATEST {
+        let missing = transaction.query_one(include_str!("../sql/maintain/missing.sql"), &[&schema]).await;
+        if let Some(tables) = missing.during(operation)?.get::<_, Option<String>>(0) {
+            return Err(mismatch(operation, found).with_message(not_whole(found, &tables)));
+        }
+    }
+    Ok(found)
 }
 
 /// Brings the schema to [`LATEST`], in one transaction; concurrent callers wait for each other, and apply each migration once.
@@ -99,4 +116,9 @@ async fn bring_up(client: &mut Client, schema: &str, operation: &'static str) ->
 /// The schema is of another version than this program needs.
 pub(crate) fn mismatch(operation: &'static str, found: u32) -> BackendError {
     BackendError::new(ErrorKind::SchemaMismatch { found, supported: LATEST }, operation)
+}
+
+/// What a copy is that lost tables. It is not filled up: nobody knows what else it lost.
+fn not_whole(version: u32, tables: &str) -> String {
+    format!("the database has schema version {version} without its tables {tables}: restore all of it from a backup")
 }

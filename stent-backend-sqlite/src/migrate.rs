@@ -20,10 +20,20 @@ pub(crate) const LATEST: u32 = 1;
 /// The schema's version; 0 if the file is empty.
 pub(crate) async fn look(connection: &mut SqliteConnection, operation: &'static str) -> Result<u32, BackendError> {
     let (application, version, objects): (i64, i64, i64) =
-        sqlx::query_as(include_str!("../sql/maintain/look.sql")).fetch_one(connection).await.during(operation)?;
+        sqlx::query_as(include_str!("../sql/maintain/look.sql")).fetch_one(&mut *connection).await.during(operation)?;
     let version = u32::try_from(version).unwrap_or(u32::MAX);
     match application {
-        APPLICATION if (1..=LATEST).contains(&version) => Ok(version),
+        APPLICATION if (1..=LATEST).contains(&version) => {
+            let missing = include_str!("../sql/maintain/missing.sql");
+            let missing: Option<String> = match version {
+                LATEST => sqlx::query_scalar(missing).fetch_one(connection).await.during(operation)?,
+                _ => None,
+            };
+            match missing {
+                Some(tables) => Err(mismatch(operation, version).with_message(not_whole(version, &tables))),
+                None => Ok(version),
+            }
+        }
         // A version that is missing from a file of ours does not make it empty.
         APPLICATION => Err(mismatch(operation, version)),
         0 if version == 0 && objects == 0 => Ok(0),
@@ -71,4 +81,9 @@ async fn apply(
 /// The schema is of another version than this program needs.
 pub(crate) fn mismatch(operation: &'static str, found: u32) -> BackendError {
     BackendError::new(ErrorKind::SchemaMismatch { found, supported: LATEST }, operation)
+}
+
+/// What a copy is that lost tables. It is not filled up: nobody knows what else it lost.
+fn not_whole(version: u32, tables: &str) -> String {
+    format!("the database has schema version {version} without its tables {tables}: restore all of it from a backup")
 }

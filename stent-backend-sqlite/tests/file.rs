@@ -5,7 +5,10 @@
 mod work;
 
 use std::fs;
+use std::future::poll_fn;
 use std::path::Path;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -136,6 +139,13 @@ async fn schemas_of_other_versions_are_refused_and_not_changed() {
     make(&lost, "PRAGMA user_version = 0").await;
     refused(&lost, &ErrorKind::SchemaMismatch { found: 0, supported: 1 }).await;
 
+    // What a copy that was not whole leaves: it is not filled up, since nobody knows what else is missing.
+    let partial = directory.path().join("partial.db");
+    SqliteBackend::open(&partial).await.unwrap().close().await;
+    make(&partial, "DROP TABLE waits; DROP TABLE memos").await;
+    let text = refused(&partial, &ErrorKind::SchemaMismatch { found: 1, supported: 1 }).await;
+    assert!(text.contains("without its tables memos, waits"), "{text}");
+
     let empty = directory.path().join("empty.db");
     fs::write(&empty, "").unwrap();
     let error = SqliteOptions::new(&empty).migrate(false).open().await.unwrap_err();
@@ -221,4 +231,34 @@ async fn a_foreign_writer_is_waited_for_and_then_named() {
     tokio::task::yield_now().await;
     foreign.execute("COMMIT").await.unwrap();
     waiting.await.unwrap().unwrap();
+}
+
+/// Gives up an opening after so many polls; true if it was over before.
+async fn opened(opening: impl Future<Output = Result<SqliteBackend, BackendError>>, polls: u32) -> bool {
+    let (mut opening, mut polled) = (pin!(opening), 0);
+    poll_fn(|context| {
+        polled += 1;
+        match opening.as_mut().poll(context) {
+            Poll::Ready(opened) => Poll::Ready(opened.is_ok()),
+            Poll::Pending if polled >= polls => Poll::Ready(false),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// S21, S23
+#[tokio::test]
+async fn a_migration_that_is_given_up_anywhere_leaves_the_version_before() {
+    let directory = TempDir::new().unwrap();
+    for polls in 1.. {
+        let path = directory.path().join(format!("{polls}.db"));
+        let is_over = opened(SqliteBackend::open(&path), polls).await;
+        let backend = SqliteBackend::open(&path).await.unwrap();
+        assert_eq!(backend.schema_version().await.unwrap(), 1);
+        dispatch(&backend).await.unwrap();
+        if is_over {
+            return assert!(polls > 3, "{polls} polls are no migration");
+        }
+    }
 }

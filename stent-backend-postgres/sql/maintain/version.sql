@@ -1,3 +1,3 @@
--- The version of the schema.
-SELECT version
+-- The version of the schema; 0 if its row is lost.
+SELECT coalesce(max(version), 0)
 FROM schema_version;
