@@ -9,7 +9,7 @@ use stent_core::commit::Dispatched;
 use stent_core::execution::{ExecutionStatus, NewExecution};
 use stent_core::limits;
 use stent_core::time::IntoDuration;
-use stent_core::{Backend, BackendError, Clock, ExecutionId, Timestamp};
+use stent_core::{Backend, BackendError, Clock, ExecutionId};
 
 use crate::backoff::Backoff;
 use crate::batch::{BatchLimits, Batcher};
@@ -261,11 +261,9 @@ pub(crate) async fn patiently<R, F: Future<Output = Result<R, BackendError>>>(
 
 /// Asks the store for a sign of life, and lets the clock follow it if it has one of its own (C-X2); true if it has.
 pub(crate) async fn follow(backend: &dyn Backend, clock: &dyn Clock) -> Result<bool, BackendError> {
-    let before = Timestamp::system_now().as_micros();
+    let asked = Instant::now();
     let Some(theirs) = backend.ping().await? else { return Ok(false) };
-    let after = Timestamp::system_now().as_micros();
     // Their answer was made somewhere between; the middle is off by half a round trip at most.
-    let ours = before + (after - before) / 2;
-    clock.follow(theirs.as_micros().saturating_sub(ours));
+    clock.follow(theirs.after(asked.elapsed() / 2));
     Ok(true)
 }

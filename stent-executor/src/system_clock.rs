@@ -46,8 +46,7 @@ impl Clock for SystemClock {
         })
     }
 
-    fn follow(&self, offset_micros: i64) {
-        let now = Timestamp::from_micros(Timestamp::system_now().as_micros().saturating_add(offset_micros));
+    fn follow(&self, now: Timestamp) {
         *self.followed.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Instant::now()));
     }
 }
@@ -69,7 +68,7 @@ mod tests {
     #[test]
     fn it_follows_a_database_that_is_ahead() {
         let clock = SystemClock::new();
-        clock.follow(3_600_000_000);
+        clock.follow(Timestamp::system_now().after(Duration::from_secs(3_600)));
         assert!(clock.now() > Timestamp::system_now().after(Duration::from_secs(3_500)));
     }
 }

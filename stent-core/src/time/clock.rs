@@ -33,9 +33,8 @@ pub trait Clock: Send + Sync + 'static {
         wanted
     }
 
-    /// Follows a database's clock: `offset_micros` is what must be added to this machine's clock (C-X2). Clocks that are moved
-    /// by hand ignore it, as this default does.
-    fn follow(&self, offset_micros: i64) {
-        let _ = offset_micros;
+    /// Follows a database's clock, by which it is `now` (C-X2). Clocks that are moved by hand ignore it, as this default does.
+    fn follow(&self, now: Timestamp) {
+        let _ = now;
     }
 }

@@ -71,7 +71,9 @@ async fn run(active: Active, task: ClaimedTask, slot: Slot, mut held: Held) {
 fn refusal(shared: &Shared, task: &ClaimedTask) -> Option<End> {
     let (engine, most) = (&shared.engine, shared.engine.settings.max_deliveries);
     if task.is_fresh && task.attempt > task.retry.max_attempts() {
-        let text = format!("its worker was lost in attempt {} of {}", task.attempt - 1, task.retry.max_attempts());
+        let most = task.retry.max_attempts();
+        // Claims that give it up count as well, and may be lost in turn.
+        let text = format!("its worker was lost in attempt {most} of {most}");
         let failure = worker_lost(task, &text);
         return Some(End::Failed { failure, dead_letter: true, resume: Resume::Restart });
     }

@@ -40,6 +40,8 @@ pub(crate) struct Evidence {
     pub(crate) repeated: Vec<(TaskId, String)>,
     /// Executions that had nothing to wake them.
     pub(crate) limbo: Vec<(ExecutionId, String)>,
+    /// How often the server crashed. Each time it may have forgotten a claim, unless that was of a task's last attempt.
+    pub(crate) crashes: u32,
 }
 
 /// A task as the database has it.

@@ -71,16 +71,18 @@ fn attempts(evidence: &Evidence) -> Vec<Violation> {
         let most = max_attempts(&row.function);
         let mut say = |what: String| found.push(Violation::of("S11", row.execution, format!("task {task}: {what}")));
         let released = releases.get(&task).copied().unwrap_or(0);
+        // What is at most once is claimed durably.
+        let forgotten = if most > 1 { evidence.crashes } else { 0 };
         // Each gives fresh attempts, and begins to count again.
         let redriven = redrives.get(&task).copied().unwrap_or(0);
-        if starts > most * (1 + redriven) + released {
+        if starts > most * (1 + redriven) + released + forgotten {
             say(format!("{starts} starts, {most} attempts, {redriven} redrives and {released} releases"));
         }
-        if row.attempt + released + most * redriven < starts {
+        if row.attempt + released + most * redriven + forgotten < starts {
             say(format!("{starts} starts and {released} releases, of which {} were counted", row.attempt));
         }
         let claims = claims.get(&task).copied().unwrap_or(0);
-        if evidence.edges.is_some() && starts > claims {
+        if evidence.edges.is_some() && starts > claims + forgotten {
             say(format!("{starts} starts under {claims} claims"));
         }
     }

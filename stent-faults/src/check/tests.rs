@@ -300,6 +300,25 @@ fn s11_code_that_runs_without_a_claim() {
     assert_eq!(run.violated(), ["S11"]);
 }
 
+/// A crash of the server forgets one claim, and none of what is at most once.
+#[test]
+fn s11_a_claim_that_a_server_forgot() {
+    let mut run = Run::new();
+    run.effect(What::Start, BODY, None);
+    run.effect(What::Start, BODY, None);
+    run.evidence.crashes = 1;
+    assert_eq!(run.violated(), <[&str; 0]>::default());
+    run.effect(What::Start, BODY, None);
+    assert_eq!(run.violated(), ["S11"]);
+    let mut once = Run::new();
+    once.root().function = "faults::flaky".into();
+    once.effect(What::Start, BODY, None);
+    assert_eq!(once.violated(), <[&str; 0]>::default());
+    once.evidence.crashes = 1;
+    once.effect(What::Start, BODY, None);
+    assert_eq!(once.violated(), ["S11"]);
+}
+
 #[test]
 fn s13_a_map_whose_results_are_not_those_of_its_items() {
     let mut run = Run::new();

@@ -31,6 +31,7 @@ pub(super) async fn full_disk(scene: &mut Scene) -> Result<Outcome> {
         }
         if scene.look().await.is_err() {
             outage = Instant::now();
+            scene.crashes += 1;
             tokio::task::block_in_place(|| scene.server()?.control("restart", "immediate"))?;
             tokio::time::sleep(outage.elapsed()).await;
         }

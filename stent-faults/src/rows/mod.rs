@@ -36,6 +36,9 @@ const POSTGRES: &[Kind] = &[Kind::Postgres];
 /// The settings of a server of a row's own that needs none.
 const OWN: Option<&str> = Some("");
 
+/// Those of one that forgets in a crash all that need not be on disk.
+const FORGETFUL: Option<&str> = Some("-c wal_writer_delay=10s");
+
 macro_rules! rows {
     ($($id:literal $title:literal $backends:ident $server:ident $ci:literal => $function:path;)*) => {
         /// Every row, in the order in which they are run.
@@ -72,8 +75,8 @@ rows! {
     "B19" "redrives race" BOTH None false => clients::redrives;
     "B20" "limits under churn" BOTH None false => code::limits;
     "P01" "server restarts" POSTGRES OWN false => server::restarts;
-    "P02" "server crashes" POSTGRES OWN false => server::crashes;
-    "P03" "kill -9 of server backends" POSTGRES OWN false => server::killed_backends;
+    "P02" "server crashes" POSTGRES FORGETFUL false => server::crashes;
+    "P03" "kill -9 of server backends" POSTGRES FORGETFUL false => server::killed_backends;
     "P04" "connections terminated" POSTGRES OWN true => server::terminated;
     "P05" "connections reset" POSTGRES OWN false => network::resets;
     "P06" "blackhole past the lease" POSTGRES OWN false => network::blackhole;

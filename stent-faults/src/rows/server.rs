@@ -56,6 +56,7 @@ pub(super) async fn crashes(scene: &mut Scene) -> Result<Outcome> {
     for _ in 0..rounds {
         tokio::time::sleep(Duration::from_millis(scene.random.u64(800..2_000))).await;
         tokio::task::block_in_place(|| scene.server()?.control("stop", "immediate"))?;
+        scene.crashes += 1;
         let most = scene.size(1_500, 4_000);
         tokio::time::sleep(Duration::from_millis(scene.random.u64(0..most))).await;
         tokio::task::block_in_place(|| scene.server()?.control("start", "fast"))?;
@@ -75,6 +76,7 @@ pub(super) async fn killed_backends(scene: &mut Scene) -> Result<Outcome> {
         // Of a server that is this row's own.
         if let Some(pid) = scene.random.choice(pids).and_then(Pid::from_raw) {
             kill_process(pid, Signal::KILL)?;
+            scene.crashes += 1;
         }
     }
     ended_well(scene, "killed backends", rounds).await

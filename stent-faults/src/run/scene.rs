@@ -50,6 +50,8 @@ pub(crate) struct Scene {
     pub(crate) histories: Vec<PathBuf>,
     sampler: Option<Sampler>,
     started: u32,
+    /// How often its server crashed.
+    pub(crate) crashes: u32,
     lent: Option<Lent>,
     // Stopped before its folder goes.
     pub(crate) cluster: Option<Cluster>,
@@ -97,6 +99,7 @@ impl Scene {
             histories: Vec::new(),
             sampler: None,
             started: 0,
+            crashes: 0,
             lent: lent.cloned(),
             cluster,
             disk: None,
@@ -120,10 +123,8 @@ impl Scene {
 
     /// Moves the database, which is empty yet, to a disk of so many MiB; says why if there can be none.
     pub(crate) async fn move_to_disk(&mut self, mebibytes: u32) -> Result<Result<(), String>> {
-        let disk = match Disk::mount(&self.folder().join("disk"), mebibytes) {
-            Ok(disk) => disk,
-            Err(reason) => return Ok(Err(reason)),
-        };
+        let mounted = Disk::mount(&self.folder().join("disk"), mebibytes);
+        let Ok(disk) = mounted else { return Ok(mounted.map(drop)) };
         match (&mut self.place, &self.lent) {
             (Place::Sqlite(file), _) => *file = disk.path().join("s.db"),
             (Place::Postgres { url, .. }, Some(lent)) => {
@@ -355,6 +356,7 @@ impl Scene {
     pub(crate) async fn judged(&mut self, outcome: &mut Outcome) -> Result<Evidence> {
         let mut evidence = gather::gather(&self.place, &self.ledger(), &self.histories).await?;
         evidence.limbo.extend(self.watched(outcome));
+        evidence.crashes = self.crashes;
         outcome.count("executions", evidence.tasks.values().filter(|task| task.parent.is_none()).count());
         outcome.count("tasks", evidence.tasks.len());
         outcome.count("effects", evidence.effects.len());
