@@ -262,6 +262,35 @@ prop_compose! {
     }
 }
 
+/// The fields of a stored policy, the original's names among them.
+fn field() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(vec![
+        "max_attempts",
+        "initial_delay",
+        "max_delay",
+        "backoff_factor",
+        "factor",
+        "jitter",
+        "retry_for",
+        "on_retry",
+        "another",
+    ])
+}
+
+/// JSON text of any kind, numbers that no type holds among it.
+fn value() -> impl Strategy<Value = String> {
+    let plain =
+        ["null", "true", "{}", "[]", "[null]", "\"\"", "1e400", "-0.0", "1e-400", "18446744073709551616", "\"resume\""];
+    prop_oneof![
+        proptest::sample::select(plain.to_vec()).prop_map(str::to_owned),
+        any::<i64>().prop_map(|number| number.to_string()),
+        any::<u8>().prop_map(|number| number.to_string()),
+        proptest::num::f64::NORMAL.prop_map(|number| format!("{number:e}")),
+        "\\PC{0,6}".prop_map(|text| serde_json::Value::from(text).to_string()),
+        proptest::collection::vec("\\PC{0,6}", 0..3).prop_map(|texts| serde_json::Value::from(texts).to_string()),
+    ]
+}
+
 proptest! {
     /// C-Y2
     #[test]
@@ -280,6 +309,20 @@ proptest! {
             if let Ok(policy) = RetryPolicy::decode(&format!("{{\"{field}\":{number:e}}}")) {
                 prop_assert_eq!(RetryPolicy::decode(&policy.encode()).unwrap().max_delay(), policy.max_delay());
             }
+        }
+    }
+
+    /// C-Y2: whatever a row holds is read or refused by its field; what is read is stored as it is read, and gives delays.
+    #[test]
+    fn any_value_in_any_field_is_read_or_refused(fields in proptest::collection::btree_map(field(), value(), 0..5)) {
+        let fields: Vec<_> = fields.into_iter().map(|(field, value)| format!("{field:?}: {value}")).collect();
+        match RetryPolicy::decode(&format!("{{{}}}", fields.join(", "))) {
+            Ok(policy) => {
+                prop_assert!(policy.max_attempts() > 0);
+                prop_assert_eq!(&RetryPolicy::decode(&policy.encode()).unwrap(), &policy);
+                prop_assert!(delay(&policy, u32::MAX, 0.5) <= policy.max_delay());
+            }
+            Err(error) => prop_assert!(!error.field.is_empty() && !error.to_string().contains('\n')),
         }
     }
 
