@@ -16,7 +16,7 @@ SELECT (SELECT due
                WHERE state = 'running' AND worker = ?1 AND token = ?2) AS is_repeat,
        (SELECT json_group_array(json_array(row, priority, due, hex(id), is_new))
         FROM (
-            SELECT task.row, task.priority, task.due, task.id, task.started_at IS NULL AND task.attempt = 0 AS is_new
+            SELECT task.row, coalesce(task.priority, 0) AS priority, task.due, task.id, task.started_at IS NULL AND task.attempt IS 0 AS is_new
             FROM (
                 -- A function's best tasks come from the index alone, in order: a crowd behind them, or of another function, is not seen.
                 SELECT best.value AS row
@@ -54,6 +54,6 @@ SELECT (SELECT due
                     ))
             ) AS candidate
             CROSS JOIN tasks AS task ON task.row = candidate.row
-            ORDER BY task.priority DESC, task.due, task.id
+            ORDER BY coalesce(task.priority, 0) DESC, task.due, task.id
             LIMIT ?6 + 0
         )) AS free;
