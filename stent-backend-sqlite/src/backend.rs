@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::path::Path;
+use std::path::{self, Path};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -62,7 +62,7 @@ impl SqliteBackend {
     /// [`BackendError`]: `Invalid` if there is such a file already, or it cannot be made; others as of any call.
     pub async fn backup(&self, file: impl AsRef<Path>) -> Result<(), BackendError> {
         const OPERATION: &str = "backup";
-        let file = file.as_ref();
+        let file = &path::absolute(&file).map_err(|error| unusable(file.as_ref(), &error))?;
         let refused = |text| BackendError::new(ErrorKind::Invalid, OPERATION).with_message(text);
         let name = file.to_str().ok_or_else(|| refused("the new file's name is not UTF-8".to_owned()))?;
         if !find_or_make(file, true)? {

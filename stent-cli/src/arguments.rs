@@ -17,13 +17,13 @@ use crate::span;
 #[command(name = "stent", version, subcommand_required = true, arg_required_else_help = true, max_term_width = 80)]
 pub(crate) struct Arguments {
     /// The database: sqlite:FILE or postgres://USER@HOST/DATABASE; STENT_DB if not given
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", display_order = 100)]
     pub(crate) db: Option<String>,
     /// The schema of a PostgreSQL database; `stent` if not given
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", display_order = 101)]
     pub(crate) schema: Option<String>,
     /// Answer with JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 102)]
     pub(crate) json: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -38,13 +38,24 @@ pub(crate) enum Command {
     /// Tasks, by id
     Tasks(TasksArguments),
     /// Why an execution is not running: its root and the open tasks below it
-    Why { id: ExecutionId },
+    Why {
+        /// The execution
+        id: ExecutionId,
+    },
     /// Depths of queues and the oldest ready task of each
     Stats,
     /// Sends a signal
-    Signal { id: ExecutionId, name: Name<SignalName>, value: String },
+    Signal {
+        /// The execution
+        id: ExecutionId,
+        /// The signal
+        name: Name<SignalName>,
+        /// Its value, as JSON: 3, '"text"', '{"ok": true}'
+        value: String,
+    },
     /// Cancels an execution with all open tasks below it
     Cancel {
+        /// The execution
         id: ExecutionId,
         /// Be content with an execution that has ended already
         #[arg(long)]
@@ -53,7 +64,10 @@ pub(crate) enum Command {
         consent: Consent,
     },
     /// Goes on with a failed or timed-out execution from what failed
-    Redrive { id: ExecutionId },
+    Redrive {
+        /// The execution
+        id: ExecutionId,
+    },
     /// Dead letters: what failed for good
     #[command(subcommand)]
     Dlq(Dlq),
@@ -77,9 +91,15 @@ pub(crate) enum Command {
     /// Looks at the connection, the schema's version, the clock and the workers
     Doctor,
     /// Copies an SQLite database to a new file while it is in use
-    Backup { file: PathBuf },
+    Backup {
+        /// The new file
+        file: PathBuf,
+    },
     /// The completions of a shell, to be sourced
-    Completions { shell: clap_complete::Shell },
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -87,11 +107,14 @@ pub(crate) struct ListArguments {
     /// In this state; may be repeated
     #[arg(long, value_parser = execution_state)]
     pub(crate) state: Vec<ExecutionState>,
-    #[arg(long)]
+    /// Of this function
+    #[arg(long, value_name = "NAME")]
     pub(crate) function: Option<Name<FunctionName>>,
-    #[arg(long)]
+    /// In this queue
+    #[arg(long, value_name = "NAME")]
     pub(crate) queue: Option<Name<QueueName>>,
-    #[arg(long)]
+    /// With this tag
+    #[arg(long, value_name = "NAME")]
     pub(crate) tag: Option<Name<Tag>>,
     /// Dispatched at most so long ago: 2h
     #[arg(long, value_name = "DURATION", value_parser = span::positive, allow_hyphen_values = true)]
@@ -105,6 +128,7 @@ pub(crate) struct ListArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ShowArguments {
+    /// The execution
     pub(crate) id: ExecutionId,
     /// Print the first 256 bytes of arguments, results and values
     #[arg(long)]
@@ -125,9 +149,11 @@ pub(crate) struct TasksArguments {
     /// In this state; may be repeated
     #[arg(long, value_parser = task_state)]
     pub(crate) state: Vec<TaskState>,
-    #[arg(long)]
+    /// Of this function
+    #[arg(long, value_name = "NAME")]
     pub(crate) function: Option<Name<FunctionName>>,
-    #[arg(long)]
+    /// In this queue
+    #[arg(long, value_name = "NAME")]
     pub(crate) queue: Option<Name<QueueName>>,
     #[command(flatten)]
     pub(crate) page: PageArguments,
@@ -157,13 +183,17 @@ pub(crate) enum Dlq {
     },
     /// One dead letter with its causes
     Show {
+        /// The dead letter
         id: TaskId,
         /// Print the first 256 bytes of the arguments
         #[arg(long)]
         show_payloads: bool,
     },
     /// Goes on with the execution of a dead letter
-    Replay { id: TaskId },
+    Replay {
+        /// The dead letter
+        id: TaskId,
+    },
     /// Goes on with the executions of all dead letters that fit
     ReplayAll {
         #[command(flatten)]
@@ -173,6 +203,7 @@ pub(crate) enum Dlq {
     },
     /// Deletes a dead letter; its task stays failed
     Discard {
+        /// The dead letter
         id: TaskId,
         #[command(flatten)]
         consent: Consent,
@@ -184,7 +215,8 @@ pub(crate) struct LetterArguments {
     /// Of this execution
     #[arg(long, value_name = "ID")]
     pub(crate) execution: Option<ExecutionId>,
-    #[arg(long)]
+    /// Of this function
+    #[arg(long, value_name = "NAME")]
     pub(crate) function: Option<Name<FunctionName>>,
 }
 
