@@ -49,8 +49,15 @@ pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
         if heading.starts_with('#') {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        if *heading == "ID" {
-            column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(ID + gap)));
+        match *heading {
+            "ID" => {
+                column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(ID + gap)));
+            }
+            // Names and texts share what is left, and go on below themselves.
+            "FAILURE" | "FUNCTION" | "NAME" | "OPERATION" | "OUTCOME" | "QUEUE" | "REFUSED" | "VALUE" => {}
+            _ => {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
         }
     }
     table.trim_fmt() + "\n"

@@ -26,7 +26,7 @@ pub(super) async fn tasks(database: &Database, tasks: &TasksArguments) -> Result
     let next = next(&found, tasks.page.limit, |task| task.id.to_string());
     let rows: Vec<Vec<String>> = found.iter().map(|task| row(now, task)).collect();
     let records: Vec<Value> = found.iter().map(record).collect();
-    let mut text = print::table(&["ID", "STATE", "FUNCTION", "#ITEM", "#TRIES", "#AGE"], &rows);
+    let mut text = print::table(&["ID", "STATE", "FUNCTION", "#TRIES", "#AGE"], &rows);
     if rows.is_empty() {
         text = "no tasks\n".to_owned();
     }
@@ -37,8 +37,8 @@ fn row(now: Timestamp, task: &TaskRecord) -> Vec<String> {
     vec![
         task.id.to_string(),
         task.state.to_string(),
-        task.function.to_string(),
-        task.index.map_or("-".to_owned(), |index| index.to_string()),
+        // Items of a map bear their index.
+        task.index.map_or_else(|| task.function.to_string(), |index| format!("{} {index}", task.function)),
         task.attempt.to_string(),
         span::age(now, task.created_at),
     ]

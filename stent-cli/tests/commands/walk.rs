@@ -109,7 +109,7 @@ ID completed shop::order - SPAN";
 
     let order = story.order.to_string();
     let tasks = plain(&place.text(&["tasks", "--execution", &order, "--function", "shop::charge"]));
-    assert_eq!(tasks.lines().next(), Some("ID STATE FUNCTION ITEM TRIES AGE"));
+    assert_eq!(tasks.lines().next(), Some("ID STATE FUNCTION TRIES AGE"));
     assert_eq!(tasks.matches("ID completed shop::charge").count(), 3, "{tasks}");
     let expected = "\
 QUEUE READY SCHEDULED RUNNING SUSPENDED OLDEST READY
@@ -132,7 +132,7 @@ fn shows(place: &Place, story: &Story) {
         "SPAN step audit completed",
         "note all charged",
         "children of the root\nFUNCTION STATE TASKS\nshop::charge completed 3\n",
-        "variables\nNAME VALUE\norders 2\nnote a value of 14 bytes",
+        "variables\nNAME VALUE\norders 2\nnote a value of 12 bytes",
     ] {
         assert!(shown.contains(part), "{part}\n\n{shown}");
     }
