@@ -1,17 +1,20 @@
 //! The backend: the file, the one who writes, those who read.
 
 use std::fmt;
-use std::path::Path;
+use std::fs;
+use std::path::{self, Path};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
+use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 use stent_core::backend::{HasWakeUps, Hint, WakeUps};
-use stent_core::error::BackendError;
+use stent_core::error::{BackendError, ErrorKind};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use crate::connection::{Database, Readers, Role};
+use crate::connection::{Database, Readers, Role, find_or_make, unusable};
+use crate::error::During;
 use crate::options::SqliteOptions;
 use crate::transaction::{Hinted, Relaxed, Step, Writer};
 
@@ -51,6 +54,27 @@ impl SqliteBackend {
     pub async fn close(&self) {
         self.shared.readers.close().await;
         self.shared.writer.close().await;
+    }
+
+    /// Copies the database, as it is at one moment, to a new file that only its owner may read, while others go on using it.
+    ///
+    /// # Errors
+    /// [`BackendError`]: `Invalid` if there is such a file already, or it cannot be made; others as of any call.
+    pub async fn backup(&self, file: impl AsRef<Path>) -> Result<(), BackendError> {
+        const OPERATION: &str = "backup";
+        let file = &path::absolute(&file).map_err(|error| unusable(file.as_ref(), &error))?;
+        let refused = |text| BackendError::new(ErrorKind::Invalid, OPERATION).with_message(text);
+        let name = file.to_str().ok_or_else(|| refused("the new file's name is not UTF-8".to_owned()))?;
+        if !find_or_make(file, true)? {
+            return Err(refused(format!("{name} exists and is not empty")));
+        }
+        // A connection of its own: readers may not write, and nobody is to wait for this.
+        let mut connection = self.database().connect(Role::Writer, OPERATION).await?;
+        let copied = sqlx::query(include_str!("../sql/maintain/backup.sql")).bind(name).execute(&mut connection).await;
+        copied.during(OPERATION)?;
+        connection.close().await.during(OPERATION)?;
+        // SQLite leaves it to the system when the copy reaches the disk.
+        fs::File::open(file).and_then(|file| file.sync_all()).map_err(|error| unusable(file, &error))
     }
 
     pub(crate) fn database(&self) -> &Database {

@@ -256,7 +256,7 @@ async fn check_version(connection: &mut SqliteConnection, operation: &'static st
 }
 
 /// Makes the file, readable by its owner alone, if it is missing and may be made; true if it is empty.
-fn find_or_make(path: &Path, create: bool) -> Result<bool, BackendError> {
+pub(crate) fn find_or_make(path: &Path, create: bool) -> Result<bool, BackendError> {
     // Held until the new file is closed: see the module's note on locks.
     static MAKING: Mutex<()> = Mutex::new(());
     let making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -305,7 +305,7 @@ fn may_write(path: &Path) -> io::Result<()> {
     }
 }
 
-fn unusable(path: &Path, error: &io::Error) -> BackendError {
+pub(crate) fn unusable(path: &Path, error: &io::Error) -> BackendError {
     let kind = match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::ReadOnly,
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::Full,

@@ -1,0 +1,2 @@
+-- ?1: the new file, empty or missing.
+VACUUM INTO ?1;

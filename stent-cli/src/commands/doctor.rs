@@ -1,0 +1,58 @@
+//! `doctor`: whether the database can be worked with.
+
+use std::time::Duration;
+
+use serde_json::json;
+use stent_core::Timestamp;
+use stent_core::worker::WorkerState;
+
+use crate::answer::Answer;
+use crate::database::{Database, Place};
+use crate::failure::Failure;
+use crate::{print, span};
+
+/// More than this between the clocks of a client and its server deserves a look; workers follow the server's anyway.
+const SKEW: Duration = Duration::from_secs(5);
+
+pub(super) async fn doctor(database: &Database, place: &Place) -> Result<Answer, Failure> {
+    let backend = database.backend();
+    let schema_version = backend.schema_version().await?;
+    let before = Timestamp::system_now();
+    let theirs = backend.ping().await?;
+    let round_trip = Timestamp::system_now().since(before);
+    // Their answer was made somewhere between; the middle is off by half a round trip at most.
+    let skew = theirs.map(|theirs| {
+        let ours = before.after(round_trip / 2);
+        if theirs > ours { (theirs.since(ours), "ahead") } else { (ours.since(theirs), "behind") }
+    });
+    let now = database.now();
+    let workers = backend.workers().await?;
+    let live = |state: WorkerState, seen: Timestamp, lease| state != WorkerState::Stopped && seen.after(lease) > now;
+    let live = workers.iter().filter(|worker| live(worker.state, worker.seen_at, worker.lease)).count();
+    let is_skewed = skew.is_some_and(|(skew, _)| skew > SKEW);
+    let json = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "database": place.kind(),
+        "schema_version": schema_version,
+        "round_trip_us": u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX),
+        "clock_skew_us": skew.map(|(skew, _)| u64::try_from(skew.as_micros()).unwrap_or(u64::MAX)),
+        "live_workers": live,
+        "warnings": if is_skewed { vec!["clock skew"] } else { Vec::new() },
+    });
+    let clock = match skew {
+        None => "this machine's, which all who share the file have".to_owned(),
+        Some((skew, way)) if is_skewed => {
+            format!("the server's is {} {way}: set one of the two right", span::short(skew))
+        }
+        Some((skew, way)) => format!("the server's is {} {way}", span::short(skew)),
+    };
+    let text = print::fields(&[
+        ("stent", env!("CARGO_PKG_VERSION").to_owned()),
+        ("database", format!("{}, answers in {}", place.kind(), span::short(round_trip))),
+        ("schema", format!("version {schema_version}, which this program needs")),
+        ("settings", "read back and found right when it was opened".to_owned()),
+        ("clock", clock),
+        ("workers", format!("{live} live")),
+    ]);
+    Ok(Answer::new(json, text))
+}

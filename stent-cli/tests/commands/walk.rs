@@ -1,0 +1,238 @@
+//! One walk through all commands.
+
+use std::time::Duration;
+
+use serde_json::json;
+use stent_core::ExecutionId;
+
+use crate::place::{Place, program};
+use crate::plain::plain;
+use crate::story::{self, Story};
+
+/// Every command with the case that exercises it; `help` is clap's.
+const CASES: [&str; 18] = [
+    "list",
+    "show",
+    "tasks",
+    "why",
+    "stats",
+    "signal",
+    "cancel",
+    "redrive",
+    "dlq list",
+    "dlq show",
+    "dlq replay",
+    "dlq replay-all",
+    "dlq discard",
+    "cleanup",
+    "migrate",
+    "doctor",
+    "backup",
+    "completions",
+];
+
+pub(crate) async fn all(place: &Place) {
+    every_command_has_a_case();
+    migrations(place);
+    let (story, worker) = story::play(place.open().await).await;
+    lists(place, &story);
+    shows(place, &story);
+    dead_letters(place, &story);
+    redrives(place, &story).await;
+    signals(place, &story).await;
+    cancels(place, &story);
+    health(place);
+    worker.drain().await.unwrap();
+    cleanups(place).await;
+}
+
+/// The commands that `--help` lists.
+fn commands(of: &[&str]) -> Vec<String> {
+    let help = program(&[of, &["--help"]].concat()).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let (_, commands) = help.split_once("Commands:\n").unwrap();
+    let (commands, _) = commands.split_once("\n\n").unwrap();
+    // What is indented further goes on with the line before.
+    let names =
+        commands.lines().filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").map(|name| [of, &[name]].concat().join(" ")).collect()
+}
+
+fn every_command_has_a_case() {
+    let mut found = commands(&[]);
+    found.retain(|command| command != "dlq");
+    found.extend(commands(&["dlq"]));
+    found.sort();
+    let mut cases = CASES.map(str::to_owned).to_vec();
+    cases.sort();
+    assert_eq!(found, cases);
+}
+
+fn migrations(place: &Place) {
+    // Nothing is made by looking.
+    let (code, exit) = if place.is_sqlite() { ("4001", 4) } else { ("5001", 5) };
+    for arguments in [&["list"][..], &["doctor"], &["migrate"]] {
+        assert!(place.refused(arguments, code, exit).contains("migrate --create"));
+    }
+    assert_eq!(place.text(&["migrate", "--create"]), "the schema was brought to version 1\n");
+    assert_eq!(place.json(&["migrate"]), json!({"schema_version": 1, "changed": false}));
+    assert_eq!(place.text(&["list"]), "no executions\n");
+}
+
+fn lists(place: &Place, story: &Story) {
+    let expected = "\
+ID STATE FUNCTION QUEUE AGE
+ID pending shop::later slow SPAN
+ID suspended shop::approve - SPAN
+ID failed shop::broken - SPAN
+ID failed shop::broken - SPAN
+ID failed shop::broken - SPAN
+ID completed shop::order - SPAN";
+    assert_eq!(plain(&place.text(&["list"])), expected);
+    for (arguments, count) in [
+        (&["--state", "failed"][..], 3),
+        (&["--state", "failed", "--state", "completed"], 4),
+        (&["--function", "shop::later"], 1),
+        (&["--queue", "slow"], 1),
+        (&["--tag", "eu"], 1),
+        (&["--tag", "us"], 0),
+        (&["--since", "1h"], 6),
+    ] {
+        let found = place.json(&[&["list"], arguments].concat());
+        assert_eq!(found["executions"].as_array().unwrap().len(), count, "{arguments:?}");
+    }
+    let first = place.json(&["list", "--limit", "4"]);
+    let next = first["next"].as_str().unwrap();
+    let second = place.json(&["list", "--limit", "4", "--after", next]);
+    assert_eq!((second["executions"].as_array().unwrap().len(), &second["next"]), (2, &json!(null)));
+    assert!(place.text(&["list", "--limit", "4"]).ends_with(&format!("more: --after {next}\n")));
+
+    let order = story.order.to_string();
+    let tasks = plain(&place.text(&["tasks", "--execution", &order, "--function", "shop::charge"]));
+    assert_eq!(tasks.lines().next(), Some("ID STATE FUNCTION TRIES AGE"));
+    assert_eq!(tasks.matches("ID completed shop::charge").count(), 3, "{tasks}");
+    let expected = "\
+QUEUE READY SCHEDULED RUNNING SUSPENDED OLDEST READY
+- 0 0 0 1 -
+slow 1 0 0 0 SPAN";
+    assert_eq!(plain(&place.text(&["stats"])), expected);
+    let why = plain(&place.text(&["why", &story.later.to_string()]));
+    assert!(why.contains("why waits for a worker: none of 1 live ones has the function"), "{why}");
+    assert_eq!(place.json(&["why", &story.approve.id().to_string()])["tasks"][0]["state"], "suspended");
+}
+
+fn shows(place: &Place, story: &Story) {
+    let order = story.order.to_string();
+    let shown = plain(&place.text(&["show", &order]));
+    for part in [
+        "execution ID\nfunction shop::order\nstate completed\nattempt 1\n",
+        "why ended at TIME\n",
+        "operations\nAT TOOK OPERATION OUTCOME\n",
+        "SPAN map shop::charge completed\n",
+        "SPAN step audit completed",
+        "note all charged",
+        "children of the root\nFUNCTION STATE TASKS\nshop::charge completed 3\n",
+        "variables\nNAME VALUE\norders 2\nnote a value of 12 bytes",
+    ] {
+        assert!(shown.contains(part), "{part}\n\n{shown}");
+    }
+    assert!(!shown.contains("[1,2,3]"), "{shown}");
+    let shown = place.text(&["show", &order, "--show-payloads"]);
+    assert!(shown.contains("[1,2,3]") && plain(&shown).contains("result 6"), "{shown}");
+
+    let shown = place.text(&["show", &story.broken[0].to_string()]);
+    assert!(shown.contains("no \\u{1b}[31mstock") && !shown.contains('\u{1b}'), "{shown}");
+    assert!(
+        place
+            .refused(&["show", &ExecutionId::new(story.stent.clock().now()).to_string()], "3001", 3)
+            .contains("there is no execution")
+    );
+}
+
+fn dead_letters(place: &Place, story: &Story) {
+    let listed = plain(&place.text(&["dlq", "list"]));
+    assert_eq!(
+        listed,
+        "ID FUNCTION TRIES AGE FAILURE\nID shop::broken 1 SPAN Failure\nID shop::broken 1 SPAN Failure\nID shop::broken 1 SPAN Failure"
+    );
+    let [first, second, _] = story.broken.map(|id| id.to_string());
+    let shown = plain(&place.text(&["dlq", "show", &second]));
+    assert!(shown.contains("failure Failure: no card"), "{shown}");
+    assert!(place.text(&["dlq", "show", &second, "--show-payloads"]).contains("[\"no card\"]"));
+    let refused = place.refused(&["dlq", "discard", &first], "2002", 2);
+    assert!(refused.contains("deletes 1 dead letter") && refused.contains("--yes"), "{refused}");
+    place.text(&["dlq", "discard", &first, "--yes"]);
+    place.refused(&["dlq", "discard", &first, "--yes"], "3001", 3);
+    assert_eq!(place.json(&["dlq", "list"])["dead_letters"].as_array().unwrap().len(), 2);
+}
+
+/// Waits until so many executions are failed.
+async fn failed(place: &Place, count: usize) {
+    for _ in 0..200 {
+        if place.json(&["list", "--state", "failed"])["executions"].as_array().unwrap().len() == count {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("there are not {count} failed executions");
+}
+
+async fn redrives(place: &Place, story: &Story) {
+    let [first, second, _] = story.broken.map(|id| id.to_string());
+    assert_eq!(plain(&place.text(&["redrive", &first])), "ID goes on");
+    failed(place, 3).await;
+    place.refused(&["redrive", &story.order.to_string()], "3002", 3);
+    place.text(&["dlq", "replay", &second]);
+    failed(place, 3).await;
+    let refused = place.refused(&["dlq", "replay-all"], "2002", 2);
+    assert!(refused.contains("redrives the executions of 3 dead letters"), "{refused}");
+    assert_eq!(place.json(&["dlq", "replay-all", "--yes"]), json!({"redriven": 3, "refused": []}));
+    failed(place, 3).await;
+}
+
+async fn signals(place: &Place, story: &Story) {
+    let id = story.approve.id().to_string();
+    assert!(place.refused(&["signal", &id, "approval", "yes"], "2001", 2).contains("no JSON"));
+    assert_eq!(place.text(&["signal", &id, "approval", "17"]), "sent\n");
+    assert_eq!(story.approve.result().await.unwrap(), 17);
+    place.refused(&["signal", &id, "approval", "17"], "3002", 3);
+}
+
+fn cancels(place: &Place, story: &Story) {
+    let id = story.later.to_string();
+    assert!(place.refused(&["cancel", &id], "2002", 2).contains("1 open task"));
+    assert_eq!(plain(&place.text(&["cancel", &id, "--yes"])), "cancelled ID");
+    place.refused(&["cancel", &id, "--yes"], "3002", 3);
+    assert_eq!(place.json(&["cancel", &id, "--idempotent"])["cancelled"], false);
+}
+
+fn health(place: &Place) {
+    let doctor = place.json(&["doctor"]);
+    assert_eq!((&doctor["schema_version"], &doctor["live_workers"]), (&json!(1), &json!(1)));
+    assert!(plain(&place.text(&["doctor"])).contains("schema version 1, which this program needs"));
+    assert!(place.text(&["completions", "bash"]).starts_with("_stent()"));
+    let copy = place.file("copy.db");
+    if !place.is_sqlite() {
+        assert!(place.refused(&["backup", &copy], "2001", 2).contains("pg_dump"));
+        return;
+    }
+    assert!(place.text(&["backup", &copy]).starts_with("wrote "));
+    place.refused(&["backup", &copy], "3002", 3);
+    let address = format!("sqlite:{copy}");
+    let listed = program(&["list", "--json", "--db", &address]).output().unwrap();
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed["executions"].as_array().unwrap().len(), 6);
+}
+
+async fn cleanups(place: &Place) {
+    assert_eq!(place.json(&["cleanup", "--older-than", "1h", "--dry-run"])["executions"], 0);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let old = "6 executions, 9 tasks, 3 dead letters";
+    let arguments = ["cleanup", "--older-than", "1ms"];
+    assert_eq!(place.text(&[&arguments[..], &["--dry-run"]].concat()), format!("would delete {old}\n"));
+    assert!(place.refused(&arguments, "2002", 2).contains(old));
+    let deleted = place.text(&[&arguments[..], &["--yes"]].concat());
+    assert!(deleted.starts_with(&format!("deleted {old}; ")), "{deleted}");
+    assert_eq!(place.text(&["list"]), "no executions\n");
+    assert_eq!(place.text(&["dlq", "list"]), "no dead letters\n");
+}
