@@ -29,7 +29,7 @@ async fn broken(text: String) -> Result<()> {
 
 #[durable(name = "shop::approve")]
 async fn approve(ctx: Ctx) -> Result<u64> {
-    Ok(ctx.signal::<u64>("approval").await?)
+    ctx.signal::<u64>("approval").await
 }
 
 #[durable(name = "shop::later")]

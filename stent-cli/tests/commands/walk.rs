@@ -168,13 +168,13 @@ fn dead_letters(place: &Place, story: &Story) {
 
 /// Waits until so many executions are failed.
 async fn failed(place: &Place, count: usize) {
-    for _ in 0..200 {
-        if place.json(&["list", "--state", "failed"])["executions"].as_array().unwrap().len() == count {
-            return;
-        }
+    let is_so = || place.json(&["list", "--state", "failed"])["executions"].as_array().unwrap().len() == count;
+    let mut tries = 0;
+    while !is_so() {
+        tries += 1;
+        assert!(tries < 200, "there are not {count} failed executions");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("there are not {count} failed executions");
 }
 
 async fn redrives(place: &Place, story: &Story) {
