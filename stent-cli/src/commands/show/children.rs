@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 use stent_core::backend::{Page, TaskFilter};
 use stent_core::journal::EntryBody;
@@ -11,6 +10,18 @@ use stent_core::task::{TaskRecord, TaskState};
 use stent_core::{Backend, BackendError, limits};
 
 use crate::print;
+
+/// The states, those first in which most children are.
+const LIKELY: [TaskState; 8] = [
+    TaskState::Completed,
+    TaskState::Pending,
+    TaskState::Running,
+    TaskState::Failed,
+    TaskState::Suspended,
+    TaskState::Cancelled,
+    TaskState::Scheduled,
+    TaskState::TimedOut,
+];
 
 /// How many children of one function are in one state; `None`: of all functions that are not counted alone.
 pub(super) struct Group {
@@ -29,31 +40,36 @@ pub(super) async fn groups(backend: &dyn Backend, parent: &TaskRecord) -> Result
     }
     let mut functions: BTreeSet<String> = first.iter().map(|child| child.function.to_string()).collect();
     functions.extend(maps(backend, parent).await?);
-    let by_state = of_each_state(backend, &filter).await?;
-    let names: Vec<FunctionName> = functions.into_iter().filter_map(|name| FunctionName::new(name).ok()).collect();
-    if let [only] = names.as_slice() {
-        let all: u64 = by_state.iter().map(|(_, count)| count).sum();
-        let filter = TaskFilter { function: Some(only.clone()), ..filter };
-        let is_alone = backend.count_tasks(&filter).await? == all;
-        let name = is_alone.then(|| only.clone());
-        return Ok(by_state.into_iter().map(|(state, count)| Group { function: name.clone(), state, count }).collect());
-    }
-    let mut rest = by_state;
+    // Each count reads all children: none is made that the others answer.
+    let mut left = backend.count_tasks(&filter).await?;
     let mut groups = Vec::new();
-    for name in names {
-        let filter = TaskFilter { function: Some(name.clone()), ..filter.clone() };
-        for (state, count) in of_each_state(backend, &filter).await? {
-            if let Some((_, left)) = rest.iter_mut().find(|(other, _)| *other == state) {
-                *left = left.saturating_sub(count);
+    for name in functions.into_iter().filter_map(|name| FunctionName::new(name).ok()) {
+        for state in LIKELY {
+            if left == 0 {
+                return Ok(groups);
             }
-            groups.push(Group { function: Some(name.clone()), state, count });
+            let (function, states) = (Some(name.clone()), vec![state]);
+            let filter = TaskFilter { function: function.clone(), states, ..filter.clone() };
+            let count = backend.count_tasks(&filter).await?;
+            left = left.saturating_sub(count);
+            groups.extend((count > 0).then_some(Group { function, state, count }));
         }
     }
-    groups.extend(rest.into_iter().filter(|(_, count)| *count > 0).map(|(state, count)| Group {
-        function: None,
-        state,
-        count,
-    }));
+    if left > 0 {
+        groups.extend(others(backend, &filter, &groups).await?);
+    }
+    Ok(groups)
+}
+
+/// The children of functions that were not counted alone.
+async fn others(backend: &dyn Backend, filter: &TaskFilter, known: &[Group]) -> Result<Vec<Group>, BackendError> {
+    let mut groups = Vec::new();
+    for state in LIKELY {
+        let all = backend.count_tasks(&TaskFilter { states: vec![state], ..filter.clone() }).await?;
+        let known: u64 = known.iter().filter(|group| group.state == state).map(|group| group.count).sum();
+        let count = all.saturating_sub(known);
+        groups.extend((count > 0).then_some(Group { function: None, state, count }));
+    }
     Ok(groups)
 }
 
@@ -66,15 +82,6 @@ async fn maps(backend: &dyn Backend, task: &TaskRecord) -> Result<Vec<String>, B
         _ => None,
     };
     Ok(entries.iter().filter_map(|entry| map(&entry.body)).collect())
-}
-
-/// The numbers of tasks in each state that some are in; read side by side.
-async fn of_each_state(backend: &dyn Backend, filter: &TaskFilter) -> Result<Vec<(TaskState, u64)>, BackendError> {
-    let counts = try_join_all(TaskState::ALL.map(|state| {
-        let filter = TaskFilter { states: vec![state], ..filter.clone() };
-        async move { backend.count_tasks(&filter).await.map(|count| (state, count)) }
-    }));
-    Ok(counts.await?.into_iter().filter(|(_, count)| *count > 0).collect())
 }
 
 fn counted(children: &[TaskRecord]) -> Vec<Group> {
