@@ -50,7 +50,6 @@ pub(super) async fn doctor(database: &Database, place: &Place) -> Result<Answer,
         ("stent", env!("CARGO_PKG_VERSION").to_owned()),
         ("database", format!("{}, answers in {}", place.kind(), span::short(round_trip))),
         ("schema", format!("version {schema_version}, which this program needs")),
-        ("settings", "read back and found right when it was opened".to_owned()),
         ("clock", clock),
         ("workers", format!("{live} live")),
     ]);
