@@ -73,8 +73,8 @@ async fn version(transaction: &Transaction<'_>, schema: &str, operation: &'stati
     }
     if found == LATEST {
         let missing = transaction.query_one(include_str!("../sql/maintain/missing.sql"), &[&schema]).await;
-        if let Some(tables) = missing.during(operation)?.get::<_, Option<String>>(0) {
-            return Err(mismatch(operation, found).with_message(not_whole(found, &tables)));
+        if let Some(tables) = missing.during(operation)?.get(0) {
+            return Err(not_whole(operation, found, tables));
         }
     }
     Ok(found)
@@ -119,6 +119,9 @@ pub(crate) fn mismatch(operation: &'static str, found: u32) -> BackendError {
 }
 
 /// What a copy is that lost tables. It is not filled up: nobody knows what else it lost.
-fn not_whole(version: u32, tables: &str) -> String {
-    format!("the database has schema version {version} without its tables {tables}: restore all of it from a backup")
+fn not_whole(operation: &'static str, version: u32, tables: &str) -> BackendError {
+    let text = format!(
+        "the database has schema version {version} without its tables {tables}: restore all of it from a backup"
+    );
+    mismatch(operation, version).with_message(text)
 }

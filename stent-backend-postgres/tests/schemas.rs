@@ -6,13 +6,10 @@
 mod client;
 mod server;
 
-use std::future::poll_fn;
-use std::pin::pin;
-use std::task::Poll;
-
-use stent_backend_postgres::{PostgresBackend, PostgresOptions};
+use stent_backend_postgres::PostgresOptions;
 use stent_core::backend::Maintenance;
-use stent_core::error::{BackendError, ErrorKind};
+use stent_core::error::ErrorKind;
+use stent_testkit::give_up_after;
 
 use server::Schema;
 
@@ -40,7 +37,16 @@ async fn schemas_of_other_versions_are_refused() {
 #[tokio::test]
 async fn a_schema_that_is_not_whole_is_refused() {
     let mismatch = ErrorKind::SchemaMismatch { found: 1, supported: 1 };
-    refused("DROP TABLE waits; DROP TABLE memos", mismatch, "without its tables memos, waits").await;
+    refused("DROP TABLE waits; DROP TABLE memos", mismatch.clone(), "without its tables memos, waits").await;
+    let whole = Schema::new();
+    whole.options().open().await.unwrap().close().await;
+    // Without that one it is another program's.
+    let ours = "SELECT tablename FROM pg_tables WHERE schemaname = $1 AND tablename <> 'schema_version'";
+    for table in whole.client().await.query(ours, &[&whole.name]).await.unwrap() {
+        let table: String = table.get(0);
+        let says = format!("without its tables {table}:");
+        refused(&format!("DROP TABLE {table} CASCADE"), mismatch.clone(), &says).await;
+    }
 }
 
 #[tokio::test]
@@ -58,26 +64,12 @@ async fn a_database_in_another_encoding_is_refused() {
     assert!(error.to_string().contains("SQL_ASCII") && error.to_string().contains("UTF8"), "{error}");
 }
 
-/// Gives up an opening after so many polls; true if it was over before.
-async fn opened(opening: impl Future<Output = Result<PostgresBackend, BackendError>>, polls: u32) -> bool {
-    let (mut opening, mut polled) = (pin!(opening), 0);
-    poll_fn(|context| {
-        polled += 1;
-        match opening.as_mut().poll(context) {
-            Poll::Ready(opened) => Poll::Ready(opened.is_ok()),
-            Poll::Pending if polled >= polls => Poll::Ready(false),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
-}
-
 /// S21, S23
 #[tokio::test]
 async fn a_migration_that_is_given_up_anywhere_leaves_the_version_before() {
     for polls in 1.. {
         let schema = Schema::new();
-        let is_over = opened(schema.options().open(), polls).await;
+        let is_over = give_up_after(polls, schema.options().open()).await.is_some();
         let backend = schema.options().open().await.unwrap();
         assert_eq!(backend.schema_version().await.unwrap(), 1);
         if is_over {

@@ -24,15 +24,15 @@ pub(crate) async fn look(connection: &mut SqliteConnection, operation: &'static 
     let version = u32::try_from(version).unwrap_or(u32::MAX);
     match application {
         APPLICATION if (1..=LATEST).contains(&version) => {
-            let missing = include_str!("../sql/maintain/missing.sql");
-            let missing: Option<String> = match version {
-                LATEST => sqlx::query_scalar(missing).fetch_one(connection).await.during(operation)?,
-                _ => None,
-            };
-            match missing {
-                Some(tables) => Err(mismatch(operation, version).with_message(not_whole(version, &tables))),
-                None => Ok(version),
+            if version == LATEST {
+                let missing = include_str!("../sql/maintain/missing.sql");
+                let missing: Option<String> =
+                    sqlx::query_scalar(missing).fetch_one(connection).await.during(operation)?;
+                if let Some(tables) = &missing {
+                    return Err(not_whole(operation, version, tables));
+                }
             }
+            Ok(version)
         }
         // A version that is missing from a file of ours does not make it empty.
         APPLICATION => Err(mismatch(operation, version)),
@@ -84,6 +84,9 @@ pub(crate) fn mismatch(operation: &'static str, found: u32) -> BackendError {
 }
 
 /// What a copy is that lost tables. It is not filled up: nobody knows what else it lost.
-fn not_whole(version: u32, tables: &str) -> String {
-    format!("the database has schema version {version} without its tables {tables}: restore all of it from a backup")
+fn not_whole(operation: &'static str, version: u32, tables: &str) -> BackendError {
+    let text = format!(
+        "the database has schema version {version} without its tables {tables}: restore all of it from a backup"
+    );
+    mismatch(operation, version).with_message(text)
 }

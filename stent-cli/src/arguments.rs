@@ -1,9 +1,12 @@
 //! The command line: commands, options, and what they may be.
 
+use std::error::Error;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use stent_core::backend::Page;
 use stent_core::execution::ExecutionState;
 use stent_core::name::{FunctionName, QueueName, SignalName, Tag};
 use stent_core::task::TaskState;
@@ -120,10 +123,7 @@ pub(crate) struct ListArguments {
     #[arg(long, value_name = "DURATION", value_parser = span::positive, allow_hyphen_values = true)]
     pub(crate) since: Option<Duration>,
     #[command(flatten)]
-    pub(crate) page: PageArguments,
-    /// The last id of the page before
-    #[arg(long, value_name = "ID")]
-    pub(crate) after: Option<ExecutionId>,
+    pub(crate) page: PageArguments<ExecutionId>,
 }
 
 #[derive(Debug, Args)]
@@ -156,17 +156,29 @@ pub(crate) struct TasksArguments {
     #[arg(long, value_name = "NAME")]
     pub(crate) queue: Option<Name<QueueName>>,
     #[command(flatten)]
-    pub(crate) page: PageArguments,
-    /// The last id of the page before
-    #[arg(long, value_name = "ID")]
-    pub(crate) after: Option<TaskId>,
+    pub(crate) page: PageArguments<TaskId>,
 }
 
-#[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct PageArguments {
+#[derive(Debug, Args)]
+pub(crate) struct PageArguments<K>
+where
+    K: FromStr<Err: Error + Send + Sync> + Clone + Send + Sync + 'static,
+{
     /// At most so many rows, 1 to 1000
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) limit: u32,
+    /// The last id of the page before
+    #[arg(long, value_name = "ID")]
+    after: Option<K>,
+}
+
+impl<K> PageArguments<K>
+where
+    K: FromStr<Err: Error + Send + Sync> + Clone + Send + Sync + 'static,
+{
+    pub(crate) fn page(&self) -> Page<K> {
+        Page { after: self.after.clone(), limit: self.limit }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -176,10 +188,7 @@ pub(crate) enum Dlq {
         #[command(flatten)]
         filter: LetterArguments,
         #[command(flatten)]
-        page: PageArguments,
-        /// The last id of the page before
-        #[arg(long, value_name = "ID")]
-        after: Option<TaskId>,
+        page: PageArguments<TaskId>,
     },
     /// One dead letter with its causes
     Show {
@@ -224,7 +233,7 @@ pub(crate) struct LetterArguments {
 #[derive(Debug, Clone)]
 pub(crate) struct Name<N>(pub(crate) N);
 
-impl<N> std::str::FromStr for Name<N>
+impl<N> FromStr for Name<N>
 where
     N: for<'a> TryFrom<&'a str, Error = stent_core::name::InvalidName>,
 {

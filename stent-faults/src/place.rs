@@ -25,19 +25,6 @@ pub(crate) enum Way {
     Pooled,
 }
 
-impl Way {
-    const ALL: [Self; 3] = [Self::Direct, Self::Quiet, Self::Pooled];
-
-    /// What follows the schema in a place's text.
-    fn suffix(self) -> &'static str {
-        match self {
-            Self::Direct => "",
-            Self::Quiet => "#quiet",
-            Self::Pooled => "#pooled",
-        }
-    }
-}
-
 /// A database: `sqlite://FILE`, or the URL of a PostgreSQL server with the schema behind `#`, and the way to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -53,9 +40,12 @@ impl FromStr for Place {
             return Ok(Self::Sqlite(file.into()));
         }
         let (url, schema) = text.split_once('#').ok_or("expected sqlite://FILE or postgres://…#SCHEMA")?;
-        let longest = Way::ALL.into_iter().rev();
-        let mut found = longest.filter_map(|way| Some((schema.strip_suffix(way.suffix())?, way)));
-        let (schema, way) = found.next().unwrap_or((schema, Way::Direct));
+        let (schema, way) = match schema.split_once('#') {
+            None => (schema, Way::Direct),
+            Some((schema, "quiet")) => (schema, Way::Quiet),
+            Some((schema, "pooled")) => (schema, Way::Pooled),
+            Some((_, other)) => return Err(format!("#{other}: expected #quiet or #pooled")),
+        };
         Ok(Self::Postgres { url: url.into(), schema: schema.into(), way })
     }
 }
@@ -64,7 +54,14 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(file) => write!(f, "sqlite://{}", file.display()),
-            Self::Postgres { url, schema, way } => write!(f, "{url}#{schema}{}", way.suffix()),
+            Self::Postgres { url, schema, way } => {
+                let way = match way {
+                    Way::Direct => "",
+                    Way::Quiet => "#quiet",
+                    Way::Pooled => "#pooled",
+                };
+                write!(f, "{url}#{schema}{way}")
+            }
         }
     }
 }

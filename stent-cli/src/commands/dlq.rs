@@ -7,7 +7,7 @@ use stent_core::dead_letter::DeadLetter;
 use stent_core::failure::Failure as Cause;
 use stent_core::{TaskId, limits};
 
-use super::list::{more, next};
+use super::listing;
 use crate::answer::Answer;
 use crate::arguments::{Dlq, LetterArguments, Name};
 use crate::confirm::Consent;
@@ -20,9 +20,7 @@ const SOME_REFUSED: u8 = 3;
 
 pub(super) async fn dlq(database: &Database, dlq: &Dlq) -> Result<Answer, Failure> {
     match dlq {
-        Dlq::List { filter, page, after } => {
-            list(database, &filter_of(filter), Page { after: *after, limit: page.limit }).await
-        }
+        Dlq::List { filter, page } => list(database, &filter_of(filter), page.page()).await,
         Dlq::Show { id, show_payloads } => show(database, *id, *show_payloads).await,
         Dlq::Replay { id } => replay(database, *id).await,
         Dlq::ReplayAll { filter, consent } => replay_all(database, &filter_of(filter), *consent).await,
@@ -38,19 +36,13 @@ fn filter_of(arguments: &LetterArguments) -> DeadLetterFilter {
 async fn list(database: &Database, filter: &DeadLetterFilter, page: Page<TaskId>) -> Result<Answer, Failure> {
     let now = database.now();
     let letters = database.backend().list_dead_letters(filter, page).await?;
-    let next = next(&letters, page.limit, |letter| letter.task.to_string());
     let row = |letter: &DeadLetter| {
         let function = letter.function.to_string();
         let (tries, age) = (letter.attempts.to_string(), span::age(now, letter.at));
         vec![letter.task.to_string(), function, tries, age, letter.failure.class().to_string()]
     };
-    let rows: Vec<Vec<String>> = letters.iter().map(row).collect();
-    let records: Vec<Value> = letters.iter().map(record).collect();
-    let mut text = print::table(&["ID", "FUNCTION", "#TRIES", "#AGE", "FAILURE"], &rows);
-    if rows.is_empty() {
-        text = "no dead letters\n".to_owned();
-    }
-    Ok(Answer::new(json!({"dead_letters": records, "next": next}), text + &more(next.as_ref())))
+    let headings = ["ID", "FUNCTION", "#TRIES", "#AGE", "FAILURE"];
+    Ok(listing::page("dead_letters", &headings, &letters, page.limit, row, record))
 }
 
 async fn show(database: &Database, id: TaskId, show_payloads: bool) -> Result<Answer, Failure> {

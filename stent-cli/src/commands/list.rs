@@ -2,14 +2,15 @@
 
 use serde_json::{Value, json};
 use stent_core::Timestamp;
-use stent_core::backend::{ExecutionFilter, Page};
+use stent_core::backend::ExecutionFilter;
 use stent_core::execution::ExecutionRecord;
 
+use super::listing;
 use crate::answer::Answer;
 use crate::arguments::{ListArguments, Name};
 use crate::database::Database;
 use crate::failure::Failure;
-use crate::{print, span};
+use crate::span;
 
 pub(super) async fn list(database: &Database, list: &ListArguments) -> Result<Answer, Failure> {
     let now = database.now();
@@ -20,16 +21,9 @@ pub(super) async fn list(database: &Database, list: &ListArguments) -> Result<An
         tag: list.tag.clone().map(|Name(name)| name),
         since: list.since.map(|since| now.before(since)),
     };
-    let page = Page { after: list.after, limit: list.page.limit };
-    let found = database.backend().list_executions(&filter, page).await?;
-    let next = next(&found, list.page.limit, |record| record.id.to_string());
-    let rows: Vec<Vec<String>> = found.iter().map(|record| row(now, record)).collect();
-    let records: Vec<Value> = found.iter().map(record).collect();
-    let mut text = print::table(&["ID", "STATE", "FUNCTION", "QUEUE", "#AGE"], &rows);
-    if rows.is_empty() {
-        text = "no executions\n".to_owned();
-    }
-    Ok(Answer::new(json!({"executions": records, "next": next}), text + &more(next.as_ref())))
+    let found = database.backend().list_executions(&filter, list.page.page()).await?;
+    let headings = ["ID", "STATE", "FUNCTION", "QUEUE", "#AGE"];
+    Ok(listing::page("executions", &headings, &found, list.page.limit, |record| row(now, record), record))
 }
 
 fn row(now: Timestamp, record: &ExecutionRecord) -> Vec<String> {
@@ -59,15 +53,4 @@ pub(super) fn record(record: &ExecutionRecord) -> Value {
         "dedup": record.dedup.as_ref().map(|key| key.as_str()),
         "failure": record.failure.as_ref().map(super::dlq::failure),
     })
-}
-
-/// The key of the last row of a full page: there may be more.
-pub(super) fn next<R>(rows: &[R], limit: u32, key: impl Fn(&R) -> String) -> Option<String> {
-    let is_full = u32::try_from(rows.len()).is_ok_and(|rows| rows >= limit);
-    rows.last().filter(|_| is_full).map(key)
-}
-
-/// How to go on, if there may be more.
-pub(super) fn more(next: Option<&String>) -> String {
-    next.map_or(String::new(), |next| format!("more: --after {next}\n"))
 }

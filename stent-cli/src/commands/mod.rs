@@ -7,6 +7,7 @@ mod completions;
 mod dlq;
 mod doctor;
 mod list;
+mod listing;
 mod migrate;
 mod redrive;
 mod show;

@@ -2,15 +2,15 @@
 
 use serde_json::{Value, json};
 use stent_core::Timestamp;
-use stent_core::backend::{Page, TaskFilter};
+use stent_core::backend::TaskFilter;
 use stent_core::task::TaskRecord;
 
-use super::list::{more, next};
+use super::listing;
 use crate::answer::Answer;
 use crate::arguments::{Name, TasksArguments};
 use crate::database::Database;
 use crate::failure::Failure;
-use crate::{print, span};
+use crate::span;
 
 pub(super) async fn tasks(database: &Database, tasks: &TasksArguments) -> Result<Answer, Failure> {
     let now = database.now();
@@ -21,16 +21,9 @@ pub(super) async fn tasks(database: &Database, tasks: &TasksArguments) -> Result
         function: tasks.function.clone().map(|Name(name)| name),
         queue: tasks.queue.clone().map(|Name(name)| name),
     };
-    let page = Page { after: tasks.after, limit: tasks.page.limit };
-    let found = database.backend().list_tasks(&filter, page).await?;
-    let next = next(&found, tasks.page.limit, |task| task.id.to_string());
-    let rows: Vec<Vec<String>> = found.iter().map(|task| row(now, task)).collect();
-    let records: Vec<Value> = found.iter().map(record).collect();
-    let mut text = print::table(&["ID", "STATE", "FUNCTION", "#TRIES", "#AGE"], &rows);
-    if rows.is_empty() {
-        text = "no tasks\n".to_owned();
-    }
-    Ok(Answer::new(json!({"tasks": records, "next": next}), text + &more(next.as_ref())))
+    let found = database.backend().list_tasks(&filter, tasks.page.page()).await?;
+    let headings = ["ID", "STATE", "FUNCTION", "#TRIES", "#AGE"];
+    Ok(listing::page("tasks", &headings, &found, tasks.page.limit, |task| row(now, task), record))
 }
 
 fn row(now: Timestamp, task: &TaskRecord) -> Vec<String> {

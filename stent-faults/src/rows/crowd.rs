@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use stent_core::backend::ExecutionFilter;
 
 use crate::Result;
 use crate::functions::listen;
@@ -69,12 +70,14 @@ pub(super) async fn retention(scene: &mut Scene) -> Result<Outcome> {
     scene.prepare().await?;
     scene.crew(3, &[]).await?;
     scene.load("W4", scene.size(300, 1_000), &[("items", "100".into())])?;
-    let mut kills = 0;
+    let (mut outcome, mut kills) = (Outcome::default(), 0);
     while scene.is_loaded() {
         scene.load("prune", 1, &[])?;
         let pause = scene.random.u64(300..900);
         tokio::time::sleep(Duration::from_millis(pause)).await;
         if let Some(mut pruner) = scene.loads.pop() {
+            let ended = pruner.ended()?;
+            outcome.demand(ended.is_none(), || format!("R5: retention ended: {}", pruner.last_words()));
             pruner.kill().await?;
         }
         scene.histories.pop();
@@ -84,13 +87,12 @@ pub(super) async fn retention(scene: &mut Scene) -> Result<Outcome> {
             scene.replace(at, &[]).await?;
         }
     }
-    let mut outcome = Outcome::default();
     scene.finish(&mut outcome).await?;
     outcome.count("kills of retention", kills);
     let lost = scene.watched(&mut outcome);
     outcome.demand(lost.is_empty(), || format!("S6: {lost:?}"));
     // What was dispatched ended for its client: none of it was deleted before.
-    let mut waits = 0;
+    let mut waits = 0_u64;
     for history in &scene.histories {
         for recorded in history::read(history)? {
             if let Call::Wait { execution } = recorded.call {
@@ -107,6 +109,9 @@ pub(super) async fn retention(scene: &mut Scene) -> Result<Outcome> {
     outcome.count("clients that were told an end", waits);
     // With all of it old, nothing stays.
     let (client, begun) = (scene.client().await?, Instant::now());
+    let stay = client.backend().count_executions(&ExecutionFilter::default()).await?;
+    outcome.count("executions that were not deleted meanwhile", stay);
+    outcome.demand(stay < waits, || "R5: nothing was deleted under load".into());
     let mut look = scene.look().await?;
     let left = "SELECT CAST((SELECT count(*) FROM tasks) + (SELECT count(*) FROM journal) + (SELECT count(*) FROM signals) AS TEXT)";
     let mut rows = u64::MAX;

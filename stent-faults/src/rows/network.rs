@@ -18,24 +18,22 @@ use crate::run::cluster::owner;
 use crate::run::proxy::{Mode, Proxy};
 use crate::run::scene::Scene;
 
-/// The place behind a proxy.
-fn behind(scene: &Scene, proxy: &Proxy) -> Result<Place> {
-    let Place::Postgres { url, schema, way } = &scene.place else { return Err("the row needs a server".into()) };
-    let port = scene.server()?.port().to_string();
-    Ok(Place::Postgres { url: url.replace(&port, &proxy.port.to_string()), schema: schema.clone(), way: *way })
+/// The place as it is reached by another port.
+fn behind(scene: &Scene, port: u16, way: Way) -> Result<Place> {
+    let Place::Postgres { url, schema, .. } = &scene.place else { return Err("the row needs a server".into()) };
+    let url = url.replace(&scene.server()?.port().to_string(), &port.to_string());
+    Ok(Place::Postgres { url, schema: schema.clone(), way })
 }
 
 /// P05: connections are reset all the time.
 pub(super) async fn resets(scene: &mut Scene) -> Result<Outcome> {
     scene.prepare().await?;
     let proxy = Proxy::start(scene.server()?.port()).await?;
-    let place = behind(scene, &proxy)?;
+    let place = behind(scene, proxy.port, Way::Direct)?;
     for _ in 0..4 {
         scene.worker_at(&place, &[], &[])?;
     }
-    for worker in &mut scene.workers {
-        worker.ready().await?;
-    }
+    scene.ready().await?;
     scene.load("W4", scene.size(60, 400), &[("items", "100".into())])?;
     let (begun, mut resets) = (Instant::now(), 0);
     while begun.elapsed() < Duration::from_secs(scene.size(6, 60)) {
@@ -54,11 +52,8 @@ pub(super) async fn resets(scene: &mut Scene) -> Result<Outcome> {
 pub(super) async fn blackhole(scene: &mut Scene) -> Result<Outcome> {
     scene.prepare().await?;
     let proxy = Proxy::start(scene.server()?.port()).await?;
-    let place = behind(scene, &proxy)?;
+    let place = behind(scene, proxy.port, Way::Direct)?;
     let at = scene.worker_at(&place, &[], &[])?;
-    if let Some(worker) = scene.workers.get_mut(at) {
-        worker.ready().await?;
-    }
     scene.crew(2, &[]).await?;
     scene.load("W1", scene.size(8, 40), &[("step-ms", "1000".into())])?;
     tokio::time::sleep(Duration::from_millis(2_500)).await;
@@ -95,10 +90,7 @@ pub(super) async fn small_pool(scene: &mut Scene) -> Result<Outcome> {
         refused += u64::try_from(answers.iter().filter(|answer| answer.is_err()).count())?;
     }
     let (mut outcome, _) = scene.common_pass().await?;
-    for worker in &scene.workers {
-        // Those that were cancelled are gone, too.
-        outcome.demand(!worker.said().contains("why=L"), || "L2: a lease was lost".into());
-    }
+    scene.keeps_leases(&mut outcome);
     outcome.count("questions", asked);
     outcome.count("refused", refused);
     Ok(outcome)
@@ -108,13 +100,11 @@ pub(super) async fn small_pool(scene: &mut Scene) -> Result<Outcome> {
 pub(super) async fn slow_link(scene: &mut Scene) -> Result<Outcome> {
     scene.prepare().await?;
     let proxy = Proxy::start(scene.server()?.port()).await?;
-    let place = behind(scene, &proxy)?;
+    let place = behind(scene, proxy.port, Way::Direct)?;
     for _ in 0..2 {
         scene.worker_at(&place, &[("slots", "1".into())], &[])?;
     }
-    for worker in &mut scene.workers {
-        worker.ready().await?;
-    }
+    scene.ready().await?;
     proxy.set(Mode::Slow(256_000 / 8));
     scene.load("bulky", scene.size(16, 80), &[])?;
     let begun = Instant::now();
@@ -122,9 +112,7 @@ pub(super) async fn slow_link(scene: &mut Scene) -> Result<Outcome> {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let (mut outcome, _) = scene.common_pass().await?;
-    for worker in &scene.workers {
-        outcome.demand(!worker.said().contains("why=L"), || "L1: a lease was lost".into());
-    }
+    scene.keeps_leases(&mut outcome);
     outcome.count("ms of work", begun.elapsed().as_millis());
     Ok(outcome)
 }
@@ -135,12 +123,8 @@ pub(super) async fn pooled(scene: &mut Scene) -> Result<Outcome> {
         return Ok(Outcome::not_run("PgBouncer is not installed"));
     };
     scene.prepare().await?;
-    let direct = scene.place.clone();
-    if let Place::Postgres { url, way, .. } = &mut scene.place {
-        *url = url
-            .replace(&scene.cluster.as_ref().map_or(0, |server| server.port()).to_string(), &pooler.port.to_string());
-        *way = Way::Pooled;
-    }
+    let pooled = behind(scene, pooler.port, Way::Pooled)?;
+    let direct = std::mem::replace(&mut scene.place, pooled);
     scene.crew(4, &[]).await?;
     scene.load("W4", scene.size(80, 200), &[("items", "100".into())])?;
     scene.place = direct;

@@ -98,6 +98,11 @@ impl Process {
         Err(format!("a worker was not ready within {PATIENCE:?}: {}", self.last_words()).into())
     }
 
+    /// True if a file of such a name is mapped into it.
+    pub(crate) fn has_mapped(&self, name: &str) -> bool {
+        std::fs::read_to_string(format!("/proc/{}/maps", self.id())).is_ok_and(|maps| maps.contains(name))
+    }
+
     /// The most memory it ever held, in MiB.
     pub(crate) fn peak_memory(&self) -> u64 {
         self.mebibytes("VmHWM:")

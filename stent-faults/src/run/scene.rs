@@ -30,7 +30,7 @@ const MEMORY: u64 = 300;
 
 /// The server that tests are lent.
 #[derive(Debug, Clone)]
-pub(crate) struct Lent(String);
+pub(crate) struct Lent(pub(super) String);
 
 impl Lent {
     pub(crate) fn from_environment() -> Option<Self> {
@@ -52,10 +52,10 @@ pub(crate) struct Scene {
     started: u32,
     /// How often its server crashed.
     pub(crate) crashes: u32,
-    lent: Option<Lent>,
+    pub(super) lent: Option<Lent>,
     // Stopped before its folder goes.
     pub(crate) cluster: Option<Cluster>,
-    disk: Option<Disk>,
+    pub(super) disk: Option<Disk>,
     folder: TempDir,
 }
 
@@ -121,29 +121,6 @@ impl Scene {
         self.cluster.as_ref().ok_or_else(|| "the row has no server of its own".into())
     }
 
-    /// Moves the database, which is empty yet, to a disk of so many MiB; says why if there can be none.
-    pub(crate) async fn move_to_disk(&mut self, mebibytes: u32) -> Result<Result<(), String>> {
-        let mounted = Disk::mount(&self.folder().join("disk"), mebibytes);
-        let Ok(disk) = mounted else { return Ok(mounted.map(drop)) };
-        match (&mut self.place, &self.lent) {
-            (Place::Sqlite(file), _) => *file = disk.path().join("s.db"),
-            (Place::Postgres { url, .. }, Some(lent)) => {
-                let settings = "-c max_wal_size=64MB -c min_wal_size=32MB";
-                let cluster = Cluster::start(&lent.0, &disk.path().join("cluster"), settings).await?;
-                *url = cluster.url();
-                self.cluster = Some(cluster);
-            }
-            (Place::Postgres { .. }, None) => return Ok(Err("no server is lent".into())),
-        }
-        self.disk = Some(disk);
-        Ok(Ok(()))
-    }
-
-    /// The disk of its own.
-    pub(crate) fn disk(&self) -> Result<&Disk> {
-        self.disk.as_ref().ok_or_else(|| "the row has no disk of its own".into())
-    }
-
     /// Makes the schema and its audit, and begins to watch S6.
     pub(crate) async fn prepare(&mut self) -> Result {
         self.place.open(2, true).await?;
@@ -187,16 +164,27 @@ impl Scene {
 
     /// Starts so many workers, and waits until they are ready.
     pub(crate) async fn crew(&mut self, count: usize, arguments: &[(&str, String)]) -> Result {
-        let from = self.workers.len();
         for _ in 0..count {
             self.worker(arguments)?;
         }
-        for worker in self.workers.iter_mut().skip(from) {
+        self.ready().await
+    }
+
+    /// Waits until all workers are ready.
+    pub(crate) async fn ready(&mut self) -> Result {
+        for worker in &mut self.workers {
             if !worker.ready().await? {
                 return Err(format!("a worker ended before it was ready: {}", worker.last_words()).into());
             }
         }
         Ok(())
+    }
+
+    /// Demands that no worker lost a lease; claims of what was cancelled are gone, too.
+    pub(crate) fn keeps_leases(&self, outcome: &mut Outcome) {
+        for worker in &self.workers {
+            outcome.demand(!worker.said().contains("why=L"), || "L2: a lease was lost".into());
+        }
     }
 
     /// Kills a worker and starts another one in its place.
