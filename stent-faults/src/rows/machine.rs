@@ -122,7 +122,7 @@ async fn jumping(scene: &mut Scene, of_four: usize) -> Result<Outcome> {
     for at in 0..4 {
         scene.worker_at(&place, &[], if at < of_four { &environment } else { &[] })?;
     }
-    scene.ready().await?;
+    scene.ready(0).await?;
     let faked = scene.workers.iter().filter(|worker| worker.has_mapped("faketime")).count();
     let count = scene.size(80, 300);
     scene.load_with("W4", count, &[("items", "60".into())], if of_four == 4 { &environment } else { &[] })?;

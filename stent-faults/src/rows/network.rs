@@ -33,7 +33,7 @@ pub(super) async fn resets(scene: &mut Scene) -> Result<Outcome> {
     for _ in 0..4 {
         scene.worker_at(&place, &[], &[])?;
     }
-    scene.ready().await?;
+    scene.ready(0).await?;
     scene.load("W4", scene.size(60, 400), &[("items", "100".into())])?;
     let (begun, mut resets) = (Instant::now(), 0);
     while begun.elapsed() < Duration::from_secs(scene.size(6, 60)) {
@@ -54,6 +54,7 @@ pub(super) async fn blackhole(scene: &mut Scene) -> Result<Outcome> {
     let proxy = Proxy::start(scene.server()?.port()).await?;
     let place = behind(scene, proxy.port, Way::Direct)?;
     let at = scene.worker_at(&place, &[], &[])?;
+    scene.ready(at).await?;
     scene.crew(2, &[]).await?;
     scene.load("W1", scene.size(8, 40), &[("step-ms", "1000".into())])?;
     tokio::time::sleep(Duration::from_millis(2_500)).await;
@@ -104,7 +105,7 @@ pub(super) async fn slow_link(scene: &mut Scene) -> Result<Outcome> {
     for _ in 0..2 {
         scene.worker_at(&place, &[("slots", "1".into())], &[])?;
     }
-    scene.ready().await?;
+    scene.ready(0).await?;
     proxy.set(Mode::Slow(256_000 / 8));
     scene.load("bulky", scene.size(16, 80), &[])?;
     let begun = Instant::now();

@@ -164,15 +164,16 @@ impl Scene {
 
     /// Starts so many workers, and waits until they are ready.
     pub(crate) async fn crew(&mut self, count: usize, arguments: &[(&str, String)]) -> Result {
+        let from = self.workers.len();
         for _ in 0..count {
             self.worker(arguments)?;
         }
-        self.ready().await
+        self.ready(from).await
     }
 
-    /// Waits until all workers are ready.
-    pub(crate) async fn ready(&mut self) -> Result {
-        for worker in &mut self.workers {
+    /// Waits until the workers from this place on are ready: those before may have met their end.
+    pub(crate) async fn ready(&mut self, from: usize) -> Result {
+        for worker in self.workers.iter_mut().skip(from) {
             if !worker.ready().await? {
                 return Err(format!("a worker ended before it was ready: {}", worker.last_words()).into());
             }
