@@ -25,6 +25,8 @@ struct Shared {
     truth: Arc<dyn Backend>,
     plot: Mutex<Plot>,
     crashes: watch::Sender<u32>,
+    /// Tells those at work that another one is.
+    begun: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -35,6 +37,8 @@ struct Plot {
     crashes: HashSet<String>,
     at_work: BTreeMap<u64, (String, FaultPlan)>,
     begun: u64,
+    /// How many of a kind have to have been at work at once before one of them goes on.
+    together: HashMap<String, usize>,
     peaks: HashMap<String, usize>,
     repeated: Vec<String>,
 }
@@ -48,6 +52,7 @@ impl Stage {
             truth: bench.backend().await,
             plot: Mutex::default(),
             crashes: watch::Sender::new(0),
+            begun: watch::Sender::new(0),
         }))
     }
 
@@ -70,6 +75,12 @@ impl Stage {
     /// Lets the process that begins this piece of work next be gone in that moment, before the work has had any effect.
     pub fn crash(&self, what: impl Into<String>) {
         self.plot().crashes.insert(what.into());
+    }
+
+    /// Lets no work of this kind get done before so many pieces of it were done at once: who never does as many never ends, and how fast the machine
+    /// is does not matter.
+    pub fn demand(&self, kind: &str, at_once: usize) {
+        self.plot().together.insert(kind.to_owned(), at_once);
     }
 
     /// Waits until so many processes have crashed.
@@ -105,6 +116,7 @@ impl Stage {
         }
         self.0.ledger.note(what.clone());
         let _at_work = AtWork::begin(self, &what, &plan);
+        self.company(kind(&what)).await;
         self.0.clock.wait_until(self.0.clock.now().after(takes)).await;
         let mut plot = self.plot();
         match plot.failures.get_mut(&what) {
@@ -114,6 +126,16 @@ impl Stage {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Waits until as many of this kind were at work at once as are demanded.
+    async fn company(&self, kind: &str) {
+        let is_complete = |_: &u64| {
+            let plot = self.plot();
+            plot.together.get(kind).is_none_or(|demanded| plot.peaks.get(kind) >= Some(demanded))
+        };
+        // The sender is in `self`.
+        let _ = self.0.begun.subscribe().wait_for(is_complete).await;
     }
 
     fn plot(&self) -> MutexGuard<'_, Plot> {
@@ -131,6 +153,11 @@ pub async fn work(ctx: &Ctx, what: impl Into<String>, takes: impl IntoDuration) 
     stage.work(ctx, FaultPlan::clone(&plan), what.into(), takes).await
 }
 
+/// What kind of work this is: its first word.
+fn kind(what: &str) -> &str {
+    what.split(' ').next().unwrap_or_default()
+}
+
 /// Work that is being done.
 struct AtWork<'a> {
     stage: &'a Stage,
@@ -139,7 +166,7 @@ struct AtWork<'a> {
 
 impl<'a> AtWork<'a> {
     fn begin(stage: &'a Stage, what: &str, plan: &FaultPlan) -> Self {
-        let kind = what.split(' ').next().unwrap_or_default();
+        let kind = kind(what);
         let mut plot = stage.plot();
         plot.begun += 1;
         let number = plot.begun;
@@ -147,6 +174,8 @@ impl<'a> AtWork<'a> {
         let now = plot.at_work.values().filter(|(other, plan)| other == kind && !plan.is_dead()).count();
         let peak = plot.peaks.entry(kind.to_owned()).or_default();
         *peak = now.max(*peak);
+        drop(plot);
+        stage.0.begun.send_replace(number);
         Self { stage, number }
     }
 }

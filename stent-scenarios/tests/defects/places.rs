@@ -40,6 +40,7 @@ async fn parents_of_many_children_come_through_with_few_slots(bench: Bench) {
     for (slots, parents, children) in [(1, 1, 6), (2, 3, 6), (4, 8, 6), (4, 1, 12), (10, 1, 100)] {
         let bench = bench.another();
         let stage = Stage::on(&bench).await;
+        stage.demand("leaf", slots);
         let process = start(&bench, &stage, slots).await;
         let executions = process.stent.dispatch_all((0..parents).map(|_| gathers(children))).await.unwrap();
         for execution in executions {

@@ -57,6 +57,11 @@ async fn run(bench: &Bench, concurrency: usize, fail: &[u32], check: impl AsyncF
         let stage = Stage::on(&bench).await;
         fail.iter().for_each(|id| stage.fail(format!("download {id}"), 3, ConnectionError(*id)));
         let functions = functions![download_image, process_image, create_gallery, batch, mapped_batch];
+        if fail.is_empty() {
+            for kind in ["download", "process"] {
+                stage.demand(kind, concurrency.min(10));
+            }
+        }
         let process = stage.process(&bench, functions, |worker| worker.concurrency(concurrency)).await;
         let ids = (1..=10).collect();
         let (id, result) = if mapped {

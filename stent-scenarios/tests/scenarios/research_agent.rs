@@ -230,6 +230,11 @@ async fn the_same_question_costs_a_synthesis_alone(bench: Bench, concurrency: us
 /// C-Q3, B22: over all workers no function runs more often at once than it may, and as often as it may if there is enough to do.
 async fn limits_hold_over_all_workers(bench: Bench, concurrency: usize) {
     let stage = Stage::on(&bench).await;
+    let slots = 2 * concurrency;
+    let limits = [("queries", 5), ("fetch", 20), ("summarize", 5), ("synthesize", 2)];
+    for (kind, limit) in limits {
+        stage.demand(kind, limit.min(slots));
+    }
     let processes = [start(&bench, &stage, concurrency).await, start(&bench, &stage, concurrency).await];
     let questions = (0..8).map(|number| research(format!("question {number}")));
     let executions = processes[0].stent.dispatch_all(questions).await.unwrap();
@@ -238,11 +243,8 @@ async fn limits_hold_over_all_workers(bench: Bench, concurrency: usize) {
         assert_eq!(report.sources.len(), 9);
     }
     assert_eq!(counts(&bench), [8, 24, 72, 72, 8]);
-    let slots = 2 * concurrency;
-    for (kind, limit) in [("queries", 5), ("fetch", 20), ("summarize", 5), ("synthesize", 2)] {
-        let peak = stage.peak(kind);
-        assert!(peak <= limit.min(slots), "{kind}: {peak}");
-        assert!(peak == limit.min(slots) || kind == "fetch" || kind == "synthesize", "{kind}: only {peak}");
+    for (kind, limit) in limits {
+        assert_eq!(stage.peak(kind), limit.min(slots), "{kind}");
     }
     assert!(stage.repeated().is_empty());
 }
