@@ -6,7 +6,7 @@ mod records;
 
 use async_trait::async_trait;
 use stent_core::backend::{
-    DeadLetterFilter, ExecutionFilter, Inspect, Page, ProgressCursor, ProgressEntry, TaskFilter,
+    DeadLetterFilter, ExecutionFilter, Inspect, Page, ProgressCursor, ProgressEntry, TaskCount, TaskFilter,
 };
 use stent_core::dead_letter::DeadLetter;
 use stent_core::error::BackendError;
@@ -82,6 +82,20 @@ impl Inspect for PostgresBackend {
             include_str!("../sql/inspect/count_tasks_of_execution.sql"),
         );
         self.count("count_tasks", if filter.is_of_one() { some } else { all }, filter).await
+    }
+
+    async fn count_children(&self, parent: TaskId) -> Result<Vec<TaskCount>, BackendError> {
+        let rows = Rows { operation: "count_children", table: "tasks", key: "function" };
+        let counts = self.read(rows.operation, move |session| {
+            Box::pin(async move {
+                let sql = include_str!("../sql/inspect/count_children.sql");
+                rows.all(session, sql, &[parent.as_uuid()], records::task_count).await
+            })
+        });
+        // By states as they are declared, whatever order their texts have.
+        let mut counts = counts.await?;
+        counts.sort();
+        Ok(counts)
     }
 
     async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, BackendError> {

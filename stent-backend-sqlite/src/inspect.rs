@@ -7,7 +7,7 @@ mod records;
 use async_trait::async_trait;
 use serde::Serialize;
 use stent_core::backend::{
-    DeadLetterFilter, ExecutionFilter, Inspect, Page, ProgressCursor, ProgressEntry, TaskFilter,
+    DeadLetterFilter, ExecutionFilter, Inspect, Page, ProgressCursor, ProgressEntry, TaskCount, TaskFilter,
 };
 use stent_core::dead_letter::DeadLetter;
 use stent_core::error::BackendError;
@@ -93,6 +93,17 @@ impl Inspect for SqliteBackend {
         );
         let query = sqlx::query(if filter.is_of_one() { some } else { all }).bind(None::<Vec<u8>>);
         self.count(OPERATION, filter.bind(query)).await
+    }
+
+    async fn count_children(&self, parent: TaskId) -> Result<Vec<TaskCount>, BackendError> {
+        let rows = Rows { operation: "count_children", table: "tasks", key: "function" };
+        let query = sqlx::query(include_str!("../sql/inspect/count_children.sql")).bind(parent.as_bytes().to_vec());
+        let counts =
+            self.read(rows.operation, move |connection| Box::pin(rows.all(connection, query, records::task_count)));
+        // By states as they are declared, whatever order their texts have.
+        let mut counts = counts.await?;
+        counts.sort();
+        Ok(counts)
     }
 
     async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, BackendError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use stent_core::backend::{ProgressCursor, ProgressEntry, ProgressEvent};
+use stent_core::backend::{ProgressCursor, ProgressEntry, ProgressEvent, TaskCount};
 use stent_core::claim::ClaimFunction;
 use stent_core::dead_letter::DeadLetter;
 use stent_core::error::BackendError;
@@ -86,6 +86,14 @@ pub(super) fn task(columns: Columns<'_>) -> Result<TaskRecord, BackendError> {
         failure: columns.optional_failure("failure")?,
         reason: columns.optional_text("reason")?.map(Into::into),
         sizes: (columns.number("input_size")?, columns.number("output_size")?),
+    })
+}
+
+pub(super) fn task_count(columns: Columns<'_>) -> Result<TaskCount, BackendError> {
+    Ok(TaskCount {
+        function: columns.name("function")?,
+        state: columns.state("state")?,
+        tasks: columns.number("tasks")?,
     })
 }
 

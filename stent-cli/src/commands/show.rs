@@ -30,7 +30,7 @@ pub(super) async fn show(database: &Database, arguments: &ShowArguments) -> Resu
     let variables = backend.read(id).await?;
     let letters = DeadLetterFilter { execution: Some(id), ..DeadLetterFilter::default() };
     let letters = backend.list_dead_letters(&letters, Page::first(LETTERS)).await?;
-    let groups = children::groups(backend, &root).await?;
+    let children = backend.count_children(root.id).await?;
     let timeline = timeline::read(backend, &root, arguments.operations).await?;
 
     let mut json = list::record(&record);
@@ -45,7 +45,7 @@ pub(super) async fn show(database: &Database, arguments: &ShowArguments) -> Resu
     json["attempt"] = json!(root.attempt);
     json["why"] = json!(why);
     json["operations"] = timeline.as_json();
-    json["children"] = children::as_json(&groups);
+    json["children"] = children::as_json(&children);
     json["dead_letters"] =
         letters.iter().map(|letter| json!({"id": letter.task, "failure": dlq::failure(&letter.failure)})).collect();
     let (variable_fields, variable_json) = variables_of(&variables, arguments.show_payloads);
@@ -53,7 +53,7 @@ pub(super) async fn show(database: &Database, arguments: &ShowArguments) -> Resu
 
     let mut text = print::fields(&head);
     text += &print::section(&timeline.title(), &timeline.as_text());
-    text += &print::section("children of the root", &children::as_text(&groups));
+    text += &print::section("children of the root", &children::as_text(&children));
     for letter in &letters {
         let mut fields = vec![("dead letter", letter.task.to_string()), ("function", letter.function.to_string())];
         fields.extend(dlq::causes(&letter.failure));

@@ -69,6 +69,17 @@ pub struct DeadLetterFilter {
     pub function: Option<FunctionName>,
 }
 
+/// How many tasks of one function are in one state.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TaskCount {
+    /// The function.
+    pub function: FunctionName,
+    /// The state.
+    pub state: TaskState,
+    /// How many; never 0.
+    pub tasks: u64,
+}
+
 /// The place of a progress entry among those of its execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProgressCursor {
@@ -139,6 +150,12 @@ pub trait Inspect: Send + Sync {
     /// # Errors
     /// [`BackendError`] if the store is in trouble.
     async fn count_tasks(&self, filter: &TaskFilter) -> Result<u64, BackendError>;
+
+    /// The children of a task, counted by function and state, in this order; a map of any size is a few counts.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the store is in trouble. Rows that cannot be read are left out (S19).
+    async fn count_children(&self, parent: TaskId) -> Result<Vec<TaskCount>, BackendError>;
 
     /// One task.
     ///

@@ -32,7 +32,8 @@ pub use claim::Claims;
 pub use complete::Completion;
 pub use dispatch::{Dispatch, RedriveTarget};
 pub use inspect::{
-    DeadLetterFilter, ExecutionFilter, Inspect, Page, ProgressCursor, ProgressEntry, ProgressEvent, TaskFilter,
+    DeadLetterFilter, ExecutionFilter, Inspect, Page, ProgressCursor, ProgressEntry, ProgressEvent, TaskCount,
+    TaskFilter,
 };
 pub use journal::Journal;
 pub use maintain::{Maintenance, Pruned};

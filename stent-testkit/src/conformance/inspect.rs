@@ -1,6 +1,6 @@
 //! Inspection: what an operator reads is true, filtered, and paged without gaps.
 
-use stent_core::backend::{ExecutionFilter, Page, RedriveTarget, TaskFilter};
+use stent_core::backend::{ExecutionFilter, Page, RedriveTarget, TaskCount, TaskFilter};
 use stent_core::commit::Redriven;
 use stent_core::execution::ExecutionState;
 use stent_core::task::{TaskPayloads, TaskState, Wait};
@@ -172,6 +172,34 @@ pub(super) async fn children_are_tasks_and_no_executions(s: Fixture) -> Checked 
     assert_eq!(listed(&s, &ExecutionFilter::default()).await?, [root.execution]);
     assert_eq!(s.execution(below.id.as_execution()).await?, None);
     assert!(s.task(below.id).await?.is_some());
+    Ok(())
+}
+
+/// C-X3 The children of a task are counted by function and state, in the order of the states; theirs are not among them, nor those of others.
+pub(super) async fn children_are_counted_by_function_and_state(s: Fixture) -> Checked {
+    let [root, other] = [s.start(at(0), execution("parent")).await?, s.start(at(0), execution("parent")).await?];
+    assert_eq!(s.count_children(root.claim.task).await?, []);
+    let below = |task: TaskId, name: &str| child(task, call(0, name));
+    s.note_down(at(0), turn(other.claim).child(below(other.claim.task, "h"))).await?;
+    let mapped = items(root.claim.task, &map(0, "f"), 0..5);
+    s.note_down(at(0), turn(root.claim).child(below(root.claim.task, "h")).children(mapped)).await?;
+    let take = async || s.take_with(at(1), request().functions([has("f")])).await;
+    s.end(at(1), completed(take().await?.claim, "done")).await?;
+    s.end(at(1), failed(take().await?.claim, "Timeout")).await?;
+    let held = take().await?;
+    s.note_down(at(1), turn(held.claim).child(below(held.claim.task, "f"))).await?;
+
+    let count = |name, state, tasks| TaskCount { function: function(name), state, tasks };
+    let expected = [
+        count("f", TaskState::Pending, 2),
+        count("f", TaskState::Running, 1),
+        count("f", TaskState::Completed, 1),
+        count("f", TaskState::Failed, 1),
+        count("h", TaskState::Pending, 1),
+    ];
+    assert_eq!(s.count_children(root.claim.task).await?, expected);
+    assert_eq!(s.count_children(held.claim.task).await?, [count("f", TaskState::Pending, 1)]);
+    assert_eq!(s.count_children(next_execution_id().root()).await?, [], "of what does not exist");
     Ok(())
 }
 

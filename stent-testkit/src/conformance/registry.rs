@@ -205,6 +205,7 @@ macro_rules! __conformance_cases {
                 the_unknown_is_nothing ["C-X3"],
                 children_are_tasks_and_no_executions ["C-X3"],
                 tasks_are_listed_by_what_they_are ["C-X3"],
+                children_are_counted_by_function_and_state ["C-X3"],
                 pages_of_tasks_have_no_gaps ["C-X3"],
                 a_task_shows_what_it_is ["C-X3"],
                 an_ended_task_is_due_no_more ["C-X3"],

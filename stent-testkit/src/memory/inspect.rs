@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use stent_core::backend::{
-    DeadLetterFilter, ExecutionFilter, Inspect, Page, ProgressCursor, ProgressEntry, ProgressEvent, TaskFilter,
+    DeadLetterFilter, ExecutionFilter, Inspect, Page, ProgressCursor, ProgressEntry, ProgressEvent, TaskCount,
+    TaskFilter,
 };
 use stent_core::dead_letter::DeadLetter;
 use stent_core::execution::ExecutionRecord;
@@ -49,6 +50,17 @@ impl Inspect for MemoryBackend {
 
     async fn count_tasks(&self, filter: &TaskFilter) -> Result<u64, BackendError> {
         Ok(self.transaction(|tables| count(tables.shown_tasks(filter))))
+    }
+
+    async fn count_children(&self, parent: TaskId) -> Result<Vec<TaskCount>, BackendError> {
+        Ok(self.transaction(|tables| {
+            let filter = TaskFilter { parent: Some(parent), ..TaskFilter::default() };
+            let mut counts = BTreeMap::new();
+            for child in tables.shown_tasks(&filter) {
+                *counts.entry((child.call.function.clone(), child.state)).or_default() += 1;
+            }
+            counts.into_iter().map(|((function, state), tasks)| TaskCount { function, state, tasks }).collect()
+        }))
     }
 
     async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, BackendError> {

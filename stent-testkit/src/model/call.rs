@@ -4,7 +4,8 @@
 use std::ops::Range;
 
 use stent_core::backend::{
-    DeadLetterFilter, ExecutionFilter, Page, ProgressCursor, ProgressEntry, Pruned, RedriveTarget, TaskFilter, Watch,
+    DeadLetterFilter, ExecutionFilter, Page, ProgressCursor, ProgressEntry, Pruned, RedriveTarget, TaskCount,
+    TaskFilter, Watch,
 };
 use stent_core::claim::{Claim, ClaimRequest, Claimed, ClaimedTask, Renewal};
 use stent_core::commit::{
@@ -49,6 +50,7 @@ pub(super) enum Call {
     Execution(ExecutionId),
     ListTasks(TaskFilter, Page<TaskId>),
     CountTasks(TaskFilter),
+    CountChildren(TaskId),
     Task(TaskId),
     Payloads(Vec<TaskId>),
     Waits(TaskId),
@@ -106,6 +108,7 @@ impl Call {
             Self::Execution(id) => backend.execution(*id).await.into(),
             Self::ListTasks(filter, page) => backend.list_tasks(filter, *page).await.into(),
             Self::CountTasks(filter) => backend.count_tasks(filter).await.into(),
+            Self::CountChildren(parent) => backend.count_children(*parent).await.into(),
             Self::Task(id) => backend.task(*id).await.into(),
             Self::Payloads(tasks) => backend.payloads(tasks).await.into(),
             Self::Waits(task) => backend.waits(*task).await.map(maps_in_one_order).into(),
@@ -227,6 +230,7 @@ answers! {
     Variables(Variables),
     Executions(Vec<ExecutionRecord>),
     Count(u64),
+    Counts(Vec<TaskCount>),
     Execution(Option<ExecutionRecord>),
     Tasks(Vec<TaskRecord>),
     Task(Option<TaskRecord>),

@@ -51,7 +51,12 @@ pub(super) fn inspection(history: &History<'_>, choices: &mut Choices<'_>) -> Ve
     match choices.below(7) {
         0 => {
             let filter = task_filter(history, choices);
-            vec![Call::CountTasks(filter.clone()), Call::ListTasks(filter, tasks_page(history, choices))]
+            let parent = history.task(choices);
+            vec![
+                Call::CountTasks(filter.clone()),
+                Call::CountChildren(parent),
+                Call::ListTasks(filter, tasks_page(history, choices)),
+            ]
         }
         1 | 2 => {
             let filter = execution_filter(history, choices);
@@ -134,6 +139,7 @@ pub(super) async fn everything(history: &History<'_>) -> Result<Vec<Call>, Backe
         Call::Payloads(tasks),
     ];
     for task in &history.tasks {
+        calls.push(Call::CountChildren(task.id));
         calls.extend((0..=task.generation).map(|generation| Call::Load(task.id, generation)));
         if task.state == TaskState::Suspended {
             calls.push(Call::Waits(task.id));

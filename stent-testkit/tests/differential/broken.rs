@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use stent_core::backend::{
     Claims, Completion, DeadLetterFilter, Dispatch, ExecutionFilter, HasWakeUps, Inspect, Journal, Maintenance, Memos,
-    Outcomes, Page, ProgressCursor, ProgressEntry, Pruned, ReadVariables, RedriveTarget, Signals, TaskFilter, Watch,
+    Outcomes, Page, ProgressCursor, ProgressEntry, Pruned, ReadVariables, RedriveTarget, Signals, TaskCount,
+    TaskFilter, Watch,
 };
 use stent_core::claim::{Claim, ClaimRequest, Claimed, Renewal};
 use stent_core::commit::{Cancelled, Commit, Dispatched, Redriven, Reserved, Sent, Suspended, TurnCommit};
@@ -256,6 +257,7 @@ role!(Inspect {
     fn execution(&self, id: ExecutionId) -> Option<ExecutionRecord>;
     fn list_tasks(&self, filter: &TaskFilter, page: Page<TaskId>) -> Vec<TaskRecord>;
     fn count_tasks(&self, filter: &TaskFilter) -> u64;
+    fn count_children(&self, parent: TaskId) -> Vec<TaskCount>;
     fn task(&self, id: TaskId) -> Option<TaskRecord>;
     fn payloads(&self, tasks: &[TaskId]) -> Vec<Option<TaskPayloads>>;
     fn waits(&self, task: TaskId) -> Vec<Wait>;
