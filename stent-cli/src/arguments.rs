@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use stent_core::backend::Page;
 use stent_core::execution::ExecutionState;
-use stent_core::name::{FunctionName, QueueName, SignalName, Tag};
+use stent_core::name::{DedupKey, FunctionName, QueueName, SignalName, Tag, Version};
 use stent_core::task::TaskState;
 use stent_core::{ExecutionId, TaskId};
 
@@ -56,6 +56,8 @@ pub(crate) enum Command {
         /// Its value, as JSON: 3, '"text"', '{"ok": true}'
         value: String,
     },
+    /// Dispatches a function that the workers of other programs have
+    Dispatch(DispatchArguments),
     /// Cancels an execution with all open tasks below it
     Cancel {
         /// The execution
@@ -103,6 +105,42 @@ pub(crate) enum Command {
         /// For which shell
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DispatchArguments {
+    /// The function
+    pub(crate) function: Name<FunctionName>,
+    /// Its arguments as a JSON array, an entry for each: '[7, "text"]'
+    #[arg(default_value = "[]")]
+    pub(crate) arguments: String,
+    /// The version that it is pinned to
+    #[arg(long = "pin", value_name = "VERSION")]
+    pub(crate) version: Option<Name<Version>>,
+    /// Into this queue
+    #[arg(long, value_name = "NAME")]
+    pub(crate) queue: Option<Name<QueueName>>,
+    /// With this tag; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tag: Vec<Name<Tag>>,
+    /// High goes first
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    pub(crate) priority: i32,
+    /// Starts no earlier than this from now: 2h
+    #[arg(long, value_name = "DURATION", value_parser = span::positive, allow_hyphen_values = true)]
+    pub(crate) delay: Option<Duration>,
+    /// Times out after this from its start: 1h
+    #[arg(long, value_name = "DURATION", value_parser = span::positive, allow_hyphen_values = true)]
+    pub(crate) max_duration: Option<Duration>,
+    /// How often it is tried, at most; 3 if not given
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_attempts: Option<u32>,
+    /// A key that one execution bears: a second dispatch finds the first
+    #[arg(long, value_name = "KEY")]
+    pub(crate) dedup: Option<Name<DedupKey>>,
+    /// Dispatch it although no live worker has the function
+    #[arg(long)]
+    pub(crate) unknown: bool,
 }
 
 #[derive(Debug, Args)]

@@ -91,6 +91,14 @@ pub struct WorkerRecord {
     pub seen_at: Timestamp,
 }
 
+impl WorkerRecord {
+    /// True if it has not stopped and was heard of within its lease.
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.state != WorkerState::Stopped && self.seen_at.after(self.lease) > now
+    }
+}
+
 /// The places of a limited function (C-Q3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitRecord {

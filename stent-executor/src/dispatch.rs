@@ -96,7 +96,7 @@ impl Stent {
         Ok(())
     }
 
-    fn dispatched<T>(&self, id: ExecutionId, answer: Dispatched) -> Result<Execution<T>, StentError> {
+    pub(crate) fn dispatched<T>(&self, id: ExecutionId, answer: Dispatched) -> Result<Execution<T>, StentError> {
         match answer {
             Dispatched::Created => Ok(self.execution(id)),
             Dispatched::Existing(existing) => Ok(self.execution(existing)),

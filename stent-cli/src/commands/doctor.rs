@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::json;
 use stent_core::Timestamp;
-use stent_core::worker::WorkerState;
 
 use crate::answer::Answer;
 use crate::database::{Database, Place};
@@ -27,8 +26,7 @@ pub(super) async fn doctor(database: &Database, place: &Place) -> Result<Answer,
     });
     let now = database.now();
     let workers = backend.workers().await?;
-    let live = |state: WorkerState, seen: Timestamp, lease| state != WorkerState::Stopped && seen.after(lease) > now;
-    let live = workers.iter().filter(|worker| live(worker.state, worker.seen_at, worker.lease)).count();
+    let live = workers.iter().filter(|worker| worker.is_live(now)).count();
     let is_skewed = skew.is_some_and(|(skew, _)| skew > SKEW);
     let json = json!({
         "version": env!("CARGO_PKG_VERSION"),

@@ -4,6 +4,7 @@ mod backup;
 mod cancel;
 mod cleanup;
 mod completions;
+mod dispatch;
 mod dlq;
 mod doctor;
 mod list;
@@ -28,6 +29,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Answer, Failure> {
         Command::Migrate { create } => return migrate::migrate(&Place::of(arguments)?, *create).await,
         Command::Backup { file } => return backup::back_up(&Place::of(arguments)?, file).await,
         Command::Signal { value, .. } => signal::check(value)?,
+        Command::Dispatch(dispatch) => drop(dispatch::arguments(&dispatch.arguments)?),
         _ => {}
     }
     let database = Database::open(arguments).await?;
@@ -38,6 +40,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Answer, Failure> {
         Command::Why { id } => why::why(&database, *id).await,
         Command::Stats => stats::stats(&database).await,
         Command::Signal { id, name, value } => signal::signal(&database, *id, name, value).await,
+        Command::Dispatch(dispatch) => dispatch::dispatch(&database, dispatch).await,
         Command::Cancel { id, idempotent, consent } => cancel::cancel(&database, *id, *idempotent, *consent).await,
         Command::Redrive { id } => redrive::redrive(&database, *id).await,
         Command::Dlq(dlq) => dlq::dlq(&database, dlq).await,

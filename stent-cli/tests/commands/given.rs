@@ -36,6 +36,12 @@ fn every_other_argument_is_refused_in_one_line() {
         &["show", "7"],
         &["cleanup"],
         &["nothing"],
+        &["dispatch", "f", "7"],
+        &["dispatch", "f", "[7"],
+        &["dispatch", "f", "{}"],
+        &["dispatch", "no name", "[]"],
+        &["dispatch", "f", "[]", "--delay", "7"],
+        &["dispatch", "f", "[]", "--max-attempts", "0"],
     ] {
         refused(arguments);
     }

@@ -10,13 +10,14 @@ use crate::plain::plain;
 use crate::story::{self, Story};
 
 /// Every command with the case that exercises it; `help` is clap's.
-const CASES: [&str; 18] = [
+const CASES: [&str; 19] = [
     "list",
     "show",
     "tasks",
     "why",
     "stats",
     "signal",
+    "dispatch",
     "cancel",
     "redrive",
     "dlq list",
@@ -42,6 +43,7 @@ pub(crate) async fn all(place: &Place) {
     signals(place, &story).await;
     cancels(place, &story);
     health(place);
+    dispatches(place, &story).await;
     worker.drain().await.unwrap();
     cleanups(place).await;
 }
@@ -198,6 +200,30 @@ async fn signals(place: &Place, story: &Story) {
     place.refused(&["signal", &id, "approval", "17"], "3002", 3);
 }
 
+async fn dispatches(place: &Place, story: &Story) {
+    let typo = place.refused(&["dispatch", "shop::chrage", "[7]"], "3002", 3);
+    assert!(typo.contains("none of 1 live workers has the function shop::chrage; say --unknown"), "{typo}");
+    let given = ["dispatch", "shop::charge", "[7]", "--dedup", "order 7", "--tag", "eu"];
+    let dispatched = place.json(&given);
+    let id: ExecutionId = dispatched["execution"].as_str().unwrap().parse().unwrap();
+    assert_eq!(story.stent.execution::<u64>(id).result().await.unwrap(), 7);
+    assert_eq!(place.text(&given), format!("dispatched {id}\n"), "the key's execution");
+    let other = ["dispatch", "shop::charge", "[8]", "--dedup", "order 7"];
+    assert!(place.refused(&other, "3002", 3).contains("belongs to execution"));
+    // What it does not take fails it for good, wherever it runs.
+    let id: ExecutionId =
+        place.json(&["dispatch", "shop::charge", r#"["seven"]"#])["execution"].as_str().unwrap().parse().unwrap();
+    let failed = story.stent.execution::<u64>(id).result().await.unwrap_err().to_string();
+    assert!(failed.contains("not a"), "{failed}");
+    let options =
+        ["--queue", "slow", "--priority", "-3", "--delay", "2h", "--max-duration", "3h", "--max-attempts", "1"];
+    let remote = place.json(&[&["dispatch", "shop::remote", "--unknown", "--pin", "2"], &options[..]].concat());
+    let shown = place.json(&["show", remote["execution"].as_str().unwrap()]);
+    let expected = json!(["scheduled", "slow", -3, "2"]);
+    assert_eq!(json!([shown["state"], shown["queue"], shown["priority"], shown["version"]]), expected);
+    place.text(&["cancel", remote["execution"].as_str().unwrap(), "--yes"]);
+}
+
 fn cancels(place: &Place, story: &Story) {
     let id = story.later.to_string();
     assert!(place.refused(&["cancel", &id], "2002", 2).contains("1 open task"));
@@ -227,7 +253,7 @@ fn health(place: &Place) {
 async fn cleanups(place: &Place) {
     assert_eq!(place.json(&["cleanup", "--older-than", "1h", "--dry-run"])["executions"], 0);
     tokio::time::sleep(Duration::from_millis(20)).await;
-    let old = "6 executions, 9 tasks, 3 dead letters";
+    let old = "9 executions, 12 tasks, 4 dead letters";
     let arguments = ["cleanup", "--older-than", "1ms"];
     assert_eq!(place.text(&[&arguments[..], &["--dry-run"]].concat()), format!("would delete {old}\n"));
     assert!(place.refused(&arguments, "2002", 2).contains(old));

@@ -83,7 +83,7 @@ impl Stent {
         let mut workers = patiently(BackendError::is_transient, || backend.workers()).await?;
         // One that was heard of first a moment ago still calls itself starting.
         let claims = |worker: &WorkerRecord| matches!(worker.state, WorkerState::Starting | WorkerState::Ready);
-        workers.retain(|worker| claims(worker) && worker.seen_at.after(worker.lease) > now);
+        workers.retain(|worker| claims(worker) && worker.is_live(now));
         let limits = patiently(BackendError::is_transient, || backend.limits()).await?;
         Ok(Place { now, workers, limits })
     }
