@@ -4,6 +4,8 @@
 mod page;
 mod records;
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 use stent_core::backend::{
     DeadLetterFilter, ExecutionFilter, Inspect, Page, ProgressCursor, ProgressEntry, TaskCount, TaskFilter,
@@ -49,6 +51,11 @@ impl Inspect for PostgresBackend {
         self.count("count_executions", sql, Executions::from(filter)).await
     }
 
+    async fn count_ended(&self, span: Range<Timestamp>) -> Result<Vec<TaskCount>, BackendError> {
+        let sql = include_str!("../sql/inspect/count_ended.sql");
+        self.counts("count_ended", sql, vec![Box::new(At(span.start)), Box::new(At(span.end))]).await
+    }
+
     async fn execution(&self, id: ExecutionId) -> Result<Option<ExecutionRecord>, BackendError> {
         let rows = tasks("execution");
         self.read(rows.operation, move |session| {
@@ -85,17 +92,8 @@ impl Inspect for PostgresBackend {
     }
 
     async fn count_children(&self, parent: TaskId) -> Result<Vec<TaskCount>, BackendError> {
-        let rows = Rows { operation: "count_children", table: "tasks", key: "function" };
-        let counts = self.read(rows.operation, move |session| {
-            Box::pin(async move {
-                let sql = include_str!("../sql/inspect/count_children.sql");
-                rows.all(session, sql, &[parent.as_uuid()], records::task_count).await
-            })
-        });
-        // By states as they are declared, whatever order their texts have.
-        let mut counts = counts.await?;
-        counts.sort();
-        Ok(counts)
+        let sql = include_str!("../sql/inspect/count_children.sql");
+        self.counts("count_children", sql, vec![Box::new(*parent.as_uuid())]).await
     }
 
     async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, BackendError> {
@@ -251,6 +249,25 @@ impl PostgresBackend {
             Box::pin(async move { rows.one(session, sql, &filter.values(), |columns| columns.number("count")).await })
         });
         Ok(one.await?.unwrap_or(0))
+    }
+
+    /// Counts by function and by state as the states are declared, whatever order their texts have.
+    async fn counts(
+        &self,
+        operation: &'static str,
+        sql: &'static str,
+        values: Vec<Box<dyn ToSql + Send + Sync>>,
+    ) -> Result<Vec<TaskCount>, BackendError> {
+        let rows = Rows { operation, table: "tasks", key: "function" };
+        let counts = self.read(operation, move |session| {
+            Box::pin(async move {
+                let values: Vec<_> = values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect();
+                rows.all(session, sql, &values, records::task_count).await
+            })
+        });
+        let mut counts = counts.await?;
+        counts.sort();
+        Ok(counts)
     }
 }
 

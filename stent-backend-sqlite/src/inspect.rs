@@ -4,6 +4,8 @@
 mod page;
 mod records;
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 use serde::Serialize;
 use stent_core::backend::{
@@ -58,6 +60,11 @@ impl Inspect for SqliteBackend {
         self.count(OPERATION, filter.bind(query)).await
     }
 
+    async fn count_ended(&self, span: Range<Timestamp>) -> Result<Vec<TaskCount>, BackendError> {
+        let query = sqlx::query(include_str!("../sql/inspect/count_ended.sql"));
+        self.counts("count_ended", query.bind(span.start.as_micros()).bind(span.end.as_micros())).await
+    }
+
     async fn execution(&self, id: ExecutionId) -> Result<Option<ExecutionRecord>, BackendError> {
         let rows = tasks("execution");
         let query = sqlx::query(include_str!("../sql/inspect/execution.sql")).bind(id.as_bytes().to_vec());
@@ -96,14 +103,8 @@ impl Inspect for SqliteBackend {
     }
 
     async fn count_children(&self, parent: TaskId) -> Result<Vec<TaskCount>, BackendError> {
-        let rows = Rows { operation: "count_children", table: "tasks", key: "function" };
         let query = sqlx::query(include_str!("../sql/inspect/count_children.sql")).bind(parent.as_bytes().to_vec());
-        let counts =
-            self.read(rows.operation, move |connection| Box::pin(rows.all(connection, query, records::task_count)));
-        // By states as they are declared, whatever order their texts have.
-        let mut counts = counts.await?;
-        counts.sort();
-        Ok(counts)
+        self.counts("count_children", query).await
     }
 
     async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, BackendError> {
@@ -250,6 +251,15 @@ impl SqliteBackend {
             Box::pin(rows.one(connection, query, |columns| columns.number("count")))
         });
         Ok(one.await?.unwrap_or(0))
+    }
+
+    /// Counts by function and by state as the states are declared, whatever order their texts have.
+    async fn counts(&self, operation: &'static str, query: Bound) -> Result<Vec<TaskCount>, BackendError> {
+        let rows = Rows { operation, table: "tasks", key: "function" };
+        let counts = self.read(operation, move |connection| Box::pin(rows.all(connection, query, records::task_count)));
+        let mut counts = counts.await?;
+        counts.sort();
+        Ok(counts)
     }
 }
 

@@ -7,7 +7,8 @@ use crate::print;
 
 /// The answer of a command.
 pub(crate) struct Answer {
-    json: Value,
+    /// `None`: all was said already.
+    json: Option<Value>,
     text: String,
     /// The exit code; 0 unless part of what was asked for could not be done.
     pub(crate) exit: u8,
@@ -15,7 +16,12 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn new(json: Value, text: impl Into<String>) -> Self {
-        Self { json, text: text.into(), exit: 0 }
+        Self { json: Some(json), text: text.into(), exit: 0 }
+    }
+
+    /// The answer of a command that has said all itself.
+    pub(crate) fn none() -> Self {
+        Self { json: None, text: String::new(), exit: 0 }
     }
 
     pub(crate) fn with_exit(mut self, exit: u8) -> Self {
@@ -32,7 +38,8 @@ impl Answer {
     }
 
     pub(crate) fn as_json(&self) -> Result<String, Failure> {
-        let text = serde_json::to_string_pretty(&self.json);
+        let Some(json) = &self.json else { return Ok(String::new()) };
+        let text = serde_json::to_string_pretty(json);
         let text = text.map_err(|error| Failure::bug(format!("the answer is no JSON: {error}")))?;
         Ok(print::json_escaped(&text) + "\n")
     }

@@ -47,6 +47,8 @@ pub(crate) enum Command {
     },
     /// Depths of queues and the oldest ready task of each
     Stats,
+    /// What happens, again and again: a full screen on a terminal, plain lines elsewhere
+    Watch(WatchArguments),
     /// Sends a signal
     Signal {
         /// The execution
@@ -105,6 +107,23 @@ pub(crate) enum Command {
         /// For which shell
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchArguments {
+    /// How long to wait before looking again
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = span::positive, allow_hyphen_values = true)]
+    pub(crate) every: Duration,
+    /// End after so many looks
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    times: Option<u64>,
+}
+
+impl WatchArguments {
+    /// True if the look of this number, counted from 0, is the last one.
+    pub(crate) fn is_done(&self, number: u64) -> bool {
+        self.times.is_some_and(|times| number + 1 >= times)
+    }
 }
 
 #[derive(Debug, Args)]

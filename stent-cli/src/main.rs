@@ -31,26 +31,15 @@ fn main() -> ExitCode {
 fn run() -> Result<ExitCode, Failure> {
     let arguments = match given::parse()? {
         given::Given::Arguments(arguments) => arguments,
-        given::Given::Help(text) => return put(&text).map(|()| ExitCode::SUCCESS),
+        given::Given::Help(text) => return print::put(&text).map(|_| ExitCode::SUCCESS),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::bug(format!("no runtime can be started: {error}")))?;
     let answer = runtime.block_on(answer_to(&arguments))?;
-    put(&if arguments.json { answer.as_json()? } else { answer.as_text() })?;
+    print::put(&if arguments.json { answer.as_json()? } else { answer.as_text() })?;
     Ok(ExitCode::from(answer.exit))
 }
 
 async fn answer_to(arguments: &Arguments) -> Result<answer::Answer, Failure> {
     commands::run(arguments).await
-}
-
-/// Prints to the end. Who no longer reads has read enough.
-fn put(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::unavailable(format!("the output cannot be written: {error}")))
-        }
-        _ => Ok(()),
-    }
 }

@@ -1,6 +1,10 @@
 //! How answers look: tables of at most 80 columns without colours, and stored text that cannot move the cursor.
 
+use std::io::{self, Write as _};
+
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
+
+use crate::failure::Failure;
 
 /// Columns of a terminal.
 const COLUMNS: u16 = 80;
@@ -89,6 +93,16 @@ fn plain() -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(COLUMNS);
     table
+}
+
+/// Prints to the end. False if nobody reads any more, who has read enough.
+pub(crate) fn put(text: &str) -> Result<bool, Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::unavailable(format!("the output cannot be written: {error}"))),
+    }
 }
 
 /// The first bytes of a payload as text.

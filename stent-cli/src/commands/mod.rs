@@ -15,6 +15,7 @@ mod show;
 mod signal;
 mod stats;
 mod tasks;
+mod watch;
 mod why;
 
 use crate::answer::Answer;
@@ -39,6 +40,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Answer, Failure> {
         Command::Tasks(tasks) => tasks::tasks(&database, tasks).await,
         Command::Why { id } => why::why(&database, *id).await,
         Command::Stats => stats::stats(&database).await,
+        Command::Watch(watch) => watch::watch(&database, &Place::of(arguments)?, watch, arguments.json).await,
         Command::Signal { id, name, value } => signal::signal(&database, *id, name, value).await,
         Command::Dispatch(dispatch) => dispatch::dispatch(&database, dispatch).await,
         Command::Cancel { id, idempotent, consent } => cancel::cancel(&database, *id, *idempotent, *consent).await,

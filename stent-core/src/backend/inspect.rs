@@ -1,5 +1,7 @@
 //! Inspection: what an operator reads. Payloads are not among it.
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 
 use crate::dead_letter::DeadLetter;
@@ -69,7 +71,7 @@ pub struct DeadLetterFilter {
     pub function: Option<FunctionName>,
 }
 
-/// How many tasks of one function are in one state.
+/// How many tasks of one function are in one state; an execution counts as its root.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TaskCount {
     /// The function.
@@ -132,6 +134,13 @@ pub trait Inspect: Send + Sync {
     /// # Errors
     /// [`BackendError`] if the store is in trouble.
     async fn count_executions(&self, filter: &ExecutionFilter) -> Result<u64, BackendError>;
+
+    /// The executions that ended in a span of time, its end not included, counted by function and state, in this order: the rates of a store. A short
+    /// span costs what it holds, however much ended before.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the store is in trouble. Rows that cannot be read are left out (S19).
+    async fn count_ended(&self, span: Range<Timestamp>) -> Result<Vec<TaskCount>, BackendError>;
 
     /// One execution.
     ///

@@ -175,6 +175,26 @@ pub(super) async fn children_are_tasks_and_no_executions(s: Fixture) -> Checked 
     Ok(())
 }
 
+/// C-X3 Executions that ended in a span of time are counted by function and state, its end not included; what is open, children and others are not.
+pub(super) async fn executions_are_counted_by_when_they_ended(s: Fixture) -> Checked {
+    one_in_each_state(&s).await?;
+    let count = |name, state, tasks| TaskCount { function: function(name), state, tasks };
+    let ended = [TaskState::Completed, TaskState::Failed, TaskState::TimedOut, TaskState::Cancelled];
+    let ended = ended.map(|state| count("f", state, 1));
+    assert_eq!(s.count_ended(at(0)..at(2)).await?, ended);
+    assert_eq!(s.count_ended(at(1)..at(2)).await?, ended, "its beginning is included");
+    assert_eq!(s.count_ended(at(0)..at(1)).await?, [], "its end is not");
+    assert_eq!(s.count_ended(at(2)..at(1)).await?, [], "a span without a time in it");
+    s.create(at(2), execution("e")).await?;
+    let root = s.take_with(at(2), request().functions([has("e")])).await?;
+    s.note_down(at(2), turn(root.claim).child(child(root.claim.task, call(0, "g")))).await?;
+    let below = s.take_with(at(2), request().functions([has("g")])).await?;
+    s.end(at(3), completed(below.claim, "done")).await?;
+    s.end(at(3), completed(root.claim, "done")).await?;
+    assert_eq!(s.count_ended(at(2)..at(9)).await?, [count("e", TaskState::Completed, 1)]);
+    Ok(())
+}
+
 /// C-X3 The children of a task are counted by function and state, in the order of the states; theirs are not among them, nor those of others.
 pub(super) async fn children_are_counted_by_function_and_state(s: Fixture) -> Checked {
     let [root, other] = [s.start(at(0), execution("parent")).await?, s.start(at(0), execution("parent")).await?];

@@ -202,6 +202,7 @@ macro_rules! __conformance_cases {
                 executions_are_listed_by_what_they_are ["C-X3"],
                 pages_of_executions_have_no_gaps ["C-X3"],
                 a_page_is_bounded ["C-X3"],
+                executions_are_counted_by_when_they_ended ["C-X3"],
                 the_unknown_is_nothing ["C-X3"],
                 children_are_tasks_and_no_executions ["C-X3"],
                 tasks_are_listed_by_what_they_are ["C-X3"],

@@ -1,6 +1,7 @@
 //! Inspection: what an operator reads. Executions that are being deleted are shown nowhere.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use async_trait::async_trait;
 use stent_core::backend::{
@@ -37,6 +38,11 @@ impl Inspect for MemoryBackend {
         Ok(self.transaction(|tables| count(tables.executions(filter))))
     }
 
+    async fn count_ended(&self, span: Range<Timestamp>) -> Result<Vec<TaskCount>, BackendError> {
+        let ended = |row: &&TaskRow| row.ended_at.is_some_and(|at| span.contains(&at));
+        Ok(self.transaction(|tables| counts(tables.executions(&ExecutionFilter::default()).filter(ended))))
+    }
+
     async fn execution(&self, id: ExecutionId) -> Result<Option<ExecutionRecord>, BackendError> {
         Ok(self.transaction(|tables| tables.known(id).map(execution_record)))
     }
@@ -55,11 +61,7 @@ impl Inspect for MemoryBackend {
     async fn count_children(&self, parent: TaskId) -> Result<Vec<TaskCount>, BackendError> {
         Ok(self.transaction(|tables| {
             let filter = TaskFilter { parent: Some(parent), ..TaskFilter::default() };
-            let mut counts = BTreeMap::new();
-            for child in tables.shown_tasks(&filter) {
-                *counts.entry((child.call.function.clone(), child.state)).or_default() += 1;
-            }
-            counts.into_iter().map(|((function, state), tasks)| TaskCount { function, state, tasks }).collect()
+            counts(tables.shown_tasks(&filter))
         }))
     }
 
@@ -206,6 +208,14 @@ fn page_limit<K>(page: Page<K>) -> usize {
 
 fn count<T>(rows: impl Iterator<Item = T>) -> u64 {
     u64::try_from(rows.count()).unwrap_or(u64::MAX)
+}
+
+fn counts<'a>(rows: impl Iterator<Item = &'a TaskRow>) -> Vec<TaskCount> {
+    let mut counts = BTreeMap::new();
+    for row in rows {
+        *counts.entry((row.call.function.clone(), row.state)).or_default() += 1;
+    }
+    counts.into_iter().map(|((function, state), tasks)| TaskCount { function, state, tasks }).collect()
 }
 
 fn size(payload: &Payload) -> u64 {

@@ -5,7 +5,7 @@ use stent_core::execution::ExecutionState;
 use stent_core::journal::{EntryBody, Made};
 use stent_core::operation::OperationKind;
 use stent_core::task::TaskState;
-use stent_core::{BackendError, ExecutionId, TaskId, limits};
+use stent_core::{BackendError, ExecutionId, TaskId, Timestamp, limits};
 
 use super::call::Call;
 use super::choices::Choices;
@@ -62,7 +62,8 @@ pub(super) fn inspection(history: &History<'_>, choices: &mut Choices<'_>) -> Ve
             let filter = execution_filter(history, choices);
             let after = choices.chance(100).then(|| history.execution(choices));
             let page = Page { after, limit: limit(choices) };
-            vec![Call::CountExecutions(filter.clone()), Call::ListExecutions(filter, page)]
+            let span = history.about_now(choices)..history.about_now(choices);
+            vec![Call::CountExecutions(filter.clone()), Call::CountEnded(span), Call::ListExecutions(filter, page)]
         }
         3 => {
             let after = choices.chance(128).then(|| u32::try_from(choices.below(5)).unwrap_or(0));
@@ -129,6 +130,7 @@ pub(super) async fn everything(history: &History<'_>) -> Result<Vec<Call>, Backe
         Call::ListExecutions(ExecutionFilter::default(), Page::first(limits::PAGE)),
         Call::CountTasks(TaskFilter::default()),
         Call::CountExecutions(ExecutionFilter::default()),
+        Call::CountEnded(Timestamp::EPOCH..Timestamp::MAX),
         Call::ListDeadLetters(DeadLetterFilter::default(), all),
         Call::Queues,
         Call::Workers,

@@ -254,6 +254,7 @@ role!(ReadVariables {
 role!(Inspect {
     fn list_executions(&self, filter: &ExecutionFilter, page: Page<ExecutionId>) -> Vec<ExecutionRecord>;
     fn count_executions(&self, filter: &ExecutionFilter) -> u64;
+    fn count_ended(&self, span: Range<Timestamp>) -> Vec<TaskCount>;
     fn execution(&self, id: ExecutionId) -> Option<ExecutionRecord>;
     fn list_tasks(&self, filter: &TaskFilter, page: Page<TaskId>) -> Vec<TaskRecord>;
     fn count_tasks(&self, filter: &TaskFilter) -> u64;
