@@ -45,7 +45,7 @@ pub(crate) enum Command {
         /// The execution
         id: ExecutionId,
     },
-    /// Depths of queues and the oldest ready task of each
+    /// Depths of queues, the oldest ready task of each, and how many executions end
     Stats,
     /// What happens, again and again: a full screen on a terminal, plain lines elsewhere
     Watch(WatchArguments),

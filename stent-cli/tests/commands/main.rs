@@ -5,6 +5,7 @@ mod given;
 mod place;
 mod plain;
 mod story;
+mod terminal;
 mod walk;
 
 use place::Place;

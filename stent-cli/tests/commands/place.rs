@@ -47,14 +47,19 @@ impl Place {
         }
     }
 
-    /// Runs the program on it, off a terminal.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+    /// The program on it.
+    pub(crate) fn program(&self, arguments: &[&str]) -> Command {
         let mut command = program(arguments);
         match self {
             Self::Sqlite(_) => command.env("STENT_DB", format!("sqlite:{}", self.file("stent.db"))),
             Self::Postgres { url, schema } => command.env("STENT_DB", url).args(["--schema", schema]),
         };
-        Ran::of(command.output().unwrap())
+        command
+    }
+
+    /// Runs the program on it, off a terminal.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::of(self.program(arguments).output().unwrap())
     }
 
     /// What it answers to a command that succeeds.

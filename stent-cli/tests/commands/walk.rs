@@ -8,14 +8,16 @@ use stent_core::ExecutionId;
 use crate::place::{Place, program};
 use crate::plain::plain;
 use crate::story::{self, Story};
+use crate::terminal::Terminal;
 
 /// Every command with the case that exercises it; `help` is clap's.
-const CASES: [&str; 19] = [
+const CASES: [&str; 20] = [
     "list",
     "show",
     "tasks",
     "why",
     "stats",
+    "watch",
     "signal",
     "dispatch",
     "cancel",
@@ -37,6 +39,7 @@ pub(crate) async fn all(place: &Place) {
     migrations(place);
     let (story, worker) = story::play(place.open().await).await;
     lists(place, &story);
+    watches(place);
     shows(place, &story);
     dead_letters(place, &story);
     redrives(place, &story).await;
@@ -116,11 +119,47 @@ ID completed shop::order - SPAN";
     let expected = "\
 QUEUE READY SCHEDULED RUNNING SUSPENDED OLDEST READY
 - 0 0 0 1 -
-slow 1 0 0 0 SPAN";
+slow 1 0 0 0 SPAN
+
+executions that ended
+FUNCTION STATE LAST MINUTE LAST HOUR
+shop::broken failed 3 3
+shop::order completed 1 1";
     assert_eq!(plain(&place.text(&["stats"])), expected);
     let why = plain(&place.text(&["why", &story.later.to_string()]));
     assert!(why.contains("why waits for a worker: none of 1 live ones has the function"), "{why}");
     assert_eq!(place.json(&["why", &story.approve.id().to_string()])["tasks"][0]["state"], "suspended");
+}
+
+fn watches(place: &Place) {
+    let seen = place.text(&["watch", "--times", "2", "--every", "10ms"]);
+    let lines: Vec<Vec<&str>> = seen.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["AT", "READY", "SCHEDULED", "RUNNING", "SUSPENDED", "ENDED/S", "FAILED/S", "DEAD"]);
+    for line in &lines[1..] {
+        assert_eq!((&line[1..5], line[7]), (&["1", "0", "0", "1"][..], "3"), "{seen}");
+    }
+    assert_eq!(lines.len(), 3);
+    let seen = place.text(&["watch", "--times", "1", "--json"]);
+    let seen: serde_json::Value = serde_json::from_str(&seen).unwrap();
+    assert_eq!(
+        json!([seen["ready"], seen["suspended"], seen["live_workers"], seen["dead_letters"]]),
+        json!([1, 1, 1, 3])
+    );
+
+    let mut screen = Terminal::of(place, &["watch", "--every", "100ms"]);
+    screen.until("q: quit");
+    let seen = plain(&screen.seen());
+    for part in [
+        "1 worker ended ",
+        "3 dead letters\nqueues──",
+        "\nQUEUE READY SCHEDULED RUNNING SUSPENDED OLDEST READY\n- 0 0 0 1 -\nslow 1 0 0 0 SPAN\nopen executions, newest first──",
+        "\nID FUNCTION STATE AGE PROGRESS\nID later pending SPAN\nID approve suspended SPAN\n",
+        "\nID FUNCTION ENDED AGO FAILURE\nID broken SPAN Failure\nID broken SPAN Failure\nID broken SPAN Failure\nq: quit",
+    ] {
+        assert!(seen.contains(part), "{part}\n\n{seen}");
+    }
+    screen.types("q");
+    assert_eq!(screen.exit(), 0);
 }
 
 fn shows(place: &Place, story: &Story) {
@@ -163,7 +202,13 @@ fn dead_letters(place: &Place, story: &Story) {
     assert!(place.text(&["dlq", "show", &second, "--show-payloads"]).contains("[\"no card\"]"));
     let refused = place.refused(&["dlq", "discard", &first], "2002", 2);
     assert!(refused.contains("deletes 1 dead letter") && refused.contains("--yes"), "{refused}");
-    place.text(&["dlq", "discard", &first, "--yes"]);
+    for (said, exit) in [("n\n", 2), ("\n", 2), ("y\n", 0)] {
+        let mut asked = Terminal::of(place, &["dlq", "discard", &first]);
+        asked.until("This deletes 1 dead letter");
+        asked.until("Go on? [y/N] ");
+        asked.types(said);
+        assert_eq!(asked.exit(), exit, "{said:?}: {}", asked.seen());
+    }
     place.refused(&["dlq", "discard", &first, "--yes"], "3001", 3);
     assert_eq!(place.json(&["dlq", "list"])["dead_letters"].as_array().unwrap().len(), 2);
 }
