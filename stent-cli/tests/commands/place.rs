@@ -3,6 +3,8 @@
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _};
 use stent_backend_postgres::PostgresOptions;
 use stent_backend_sqlite::SqliteBackend;
 use stent_core::Backend;
@@ -81,6 +83,23 @@ impl Place {
         assert!(ran.told.starts_with(&format!("error[STENT-{code}]: ")), "{arguments:?}: {}", ran.told);
         assert_eq!(ran.told.lines().count(), 1, "{}", ran.told);
         ran.told
+    }
+
+    /// Makes the schema one of a program that is newer.
+    pub(crate) async fn to_schema(&self, version: u32) {
+        match self {
+            Self::Sqlite(_) => {
+                let options = SqliteConnectOptions::new().filename(self.file("stent.db"));
+                let set = AssertSqlSafe(format!("PRAGMA user_version = {version}"));
+                sqlx::raw_sql(set).execute(&mut options.connect().await.unwrap()).await.unwrap();
+            }
+            Self::Postgres { url, schema } => {
+                let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+                tokio::spawn(connection);
+                let set = format!("UPDATE {schema}.schema_version SET version = {version}");
+                client.batch_execute(&set).await.unwrap();
+            }
+        }
     }
 
     pub(crate) async fn drop(self) {

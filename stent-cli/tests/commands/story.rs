@@ -27,6 +27,12 @@ async fn broken(text: String) -> Result<()> {
     Err(Failure::msg(text))
 }
 
+/// Lives with the failure of what it calls.
+#[durable(name = "shop::tolerant")]
+pub(crate) async fn tolerant(ctx: Ctx) -> Result<bool> {
+    Ok(ctx.call(broken("no stock".to_owned())).await.is_err())
+}
+
 #[durable(name = "shop::approve")]
 async fn approve(ctx: Ctx) -> Result<u64> {
     ctx.signal::<u64>("approval").await
@@ -48,7 +54,7 @@ pub(crate) struct Story {
 
 /// Plays it to where all wait or have ended. Its worker goes on.
 pub(crate) async fn play(backend: Arc<dyn Backend>) -> (Story, stent_executor::Worker) {
-    let functions = functions![charge, order, broken, approve];
+    let functions = functions![charge, order, broken, tolerant, approve];
     let stent = Stent::with_backend(Arc::clone(&backend)).functions(functions).build().await.unwrap();
     let worker = stent.worker().concurrency(4).start().await.unwrap();
     worker.suspend_at_once(true);

@@ -47,8 +47,10 @@ pub(crate) async fn all(place: &Place) {
     cancels(place, &story);
     health(place);
     dispatches(place, &story).await;
+    refusals(place, &story).await;
     worker.drain().await.unwrap();
     cleanups(place).await;
+    newer_schemas(place).await;
 }
 
 /// The commands that `--help` lists.
@@ -269,6 +271,19 @@ async fn dispatches(place: &Place, story: &Story) {
     place.text(&["cancel", remote["execution"].as_str().unwrap(), "--yes"]);
 }
 
+/// Dead letters whose executions stand in the way are told, and the others go on.
+async fn refusals(place: &Place, story: &Story) {
+    let id = story.stent.dispatch(story::tolerant()).await.unwrap();
+    id.result().await.unwrap();
+    let arguments = ["dlq", "replay-all", "--execution", &id.id().to_string(), "--yes"];
+    let ran = place.run(&arguments);
+    let expected = "0 dead letters redriven, 1 refused\nID REFUSED\nID ";
+    assert!(ran.exit == 3 && ran.told.is_empty() && plain(&ran.text).starts_with(expected), "{}", ran.text);
+    let ran = place.run(&[&arguments[..], &["--json"]].concat());
+    let told: serde_json::Value = serde_json::from_str(&ran.text).unwrap();
+    assert_eq!((ran.exit, &told["redriven"], told["refused"].as_array().unwrap().len()), (3, &json!(0), 1));
+}
+
 fn cancels(place: &Place, story: &Story) {
     let id = story.later.to_string();
     assert!(place.refused(&["cancel", &id], "2002", 2).contains("1 open task"));
@@ -298,7 +313,7 @@ fn health(place: &Place) {
 async fn cleanups(place: &Place) {
     assert_eq!(place.json(&["cleanup", "--older-than", "1h", "--dry-run"])["executions"], 0);
     tokio::time::sleep(Duration::from_millis(20)).await;
-    let old = "9 executions, 12 tasks, 4 dead letters";
+    let old = "10 executions, 14 tasks, 5 dead letters";
     let arguments = ["cleanup", "--older-than", "1ms"];
     assert_eq!(place.text(&[&arguments[..], &["--dry-run"]].concat()), format!("would delete {old}\n"));
     assert!(place.refused(&arguments, "2002", 2).contains(old));
@@ -306,4 +321,11 @@ async fn cleanups(place: &Place) {
     assert!(deleted.starts_with(&format!("deleted {old}; ")), "{deleted}");
     assert_eq!(place.text(&["list"]), "no executions\n");
     assert_eq!(place.text(&["dlq", "list"]), "no dead letters\n");
+}
+
+async fn newer_schemas(place: &Place) {
+    place.to_schema(99).await;
+    for arguments in [&["list"][..], &["doctor"], &["migrate"]] {
+        assert!(place.refused(arguments, "5001", 5).ends_with("; use a newer `stent`\n"), "{arguments:?}");
+    }
 }
