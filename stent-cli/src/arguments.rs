@@ -162,6 +162,17 @@ pub(crate) struct DispatchArguments {
     pub(crate) unknown: bool,
 }
 
+impl Command {
+    /// True if it changes what workers wait for.
+    pub(crate) fn changes(&self) -> bool {
+        match self {
+            Self::Dispatch(_) | Self::Signal { .. } | Self::Cancel { .. } | Self::Redrive { .. } => true,
+            Self::Dlq(dlq) => matches!(dlq, Dlq::Replay { .. } | Dlq::ReplayAll { .. }),
+            _ => false,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
     /// In this state; may be repeated

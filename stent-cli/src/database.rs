@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use stent_backend_postgres::PostgresOptions;
+use stent_backend_postgres::{PostgresBackend, PostgresOptions};
 use stent_backend_sqlite::{SqliteBackend, SqliteOptions};
 use stent_core::error::ErrorKind;
 use stent_core::{Backend, BackendError, Timestamp};
@@ -47,11 +47,15 @@ impl Place {
         }
     }
 
-    /// Opens what is there; a schema that is older, newer or missing is refused.
-    pub(crate) async fn open(&self) -> Result<Arc<dyn Backend>, Failure> {
+    /// Opens what is there; a schema that is older, newer or missing is refused. Who tells of changes, tells workers elsewhere at once, which would see
+    /// them at their next poll only.
+    pub(crate) async fn open(&self, tells: bool) -> Result<Open, Failure> {
         Ok(match self {
-            Self::Sqlite(_) => Arc::new(self.open_file().await?),
-            Self::Postgres { .. } => self.open_with(false).await?,
+            Self::Sqlite(_) => Open::Sqlite(Arc::new(self.open_file().await?)),
+            Self::Postgres { url, schema } => {
+                let options = server(url, schema.as_deref()).hints(tells).migrate(false);
+                Open::Postgres(Arc::new(options.open().await?))
+            }
         })
     }
 
@@ -99,26 +103,53 @@ impl Place {
         Ok(match self {
             Self::Sqlite(file) => Arc::new(SqliteOptions::new(file).create(migrate).migrate(migrate).open().await?),
             Self::Postgres { url, schema } => {
-                let options = PostgresOptions::new(url).pool(4).hints(false).migrate(migrate);
-                let options = match schema {
-                    Some(schema) => options.schema(schema),
-                    None => options,
-                };
-                Arc::new(options.open().await?)
+                Arc::new(server(url, schema.as_deref()).hints(false).migrate(migrate).open().await?)
             }
         })
+    }
+}
+
+fn server(url: &str, schema: Option<&str>) -> PostgresOptions {
+    let options = PostgresOptions::new(url).pool(4);
+    match schema {
+        Some(schema) => options.schema(schema),
+        None => options,
+    }
+}
+
+/// An open backend, as what it is.
+pub(crate) enum Open {
+    Sqlite(Arc<SqliteBackend>),
+    Postgres(Arc<PostgresBackend>),
+}
+
+impl Open {
+    pub(crate) fn backend(&self) -> Arc<dyn Backend> {
+        match self {
+            Self::Sqlite(backend) => Arc::clone(backend) as _,
+            Self::Postgres(backend) => Arc::clone(backend) as _,
+        }
     }
 }
 
 /// An open database with a client.
 pub(crate) struct Database {
     pub(crate) stent: Stent,
+    open: Open,
 }
 
 impl Database {
     pub(crate) async fn open(arguments: &Arguments) -> Result<Self, Failure> {
-        let backend = Place::of(arguments)?.open().await?;
-        Ok(Self { stent: Stent::with_backend(backend).build().await? })
+        let open = Place::of(arguments)?.open(arguments.command.changes()).await?;
+        Ok(Self { stent: Stent::with_backend(open.backend()).build().await?, open })
+    }
+
+    /// Lets what was told last go out.
+    pub(crate) async fn close(self) {
+        match self.open {
+            Open::Sqlite(backend) => backend.close().await,
+            Open::Postgres(backend) => backend.close().await,
+        }
     }
 
     pub(crate) fn backend(&self) -> &dyn Backend {

@@ -34,22 +34,28 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Answer, Failure> {
         _ => {}
     }
     let database = Database::open(arguments).await?;
+    let answer = ask(&database, arguments).await;
+    database.close().await;
+    answer
+}
+
+async fn ask(database: &Database, arguments: &Arguments) -> Result<Answer, Failure> {
     match &arguments.command {
-        Command::List(list) => list::list(&database, list).await,
-        Command::Show(show) => show::show(&database, show).await,
-        Command::Tasks(tasks) => tasks::tasks(&database, tasks).await,
-        Command::Why { id } => why::why(&database, *id).await,
-        Command::Stats => stats::stats(&database).await,
-        Command::Watch(watch) => watch::watch(&database, &Place::of(arguments)?, watch, arguments.json).await,
-        Command::Signal { id, name, value } => signal::signal(&database, *id, name, value).await,
-        Command::Dispatch(dispatch) => dispatch::dispatch(&database, dispatch).await,
-        Command::Cancel { id, idempotent, consent } => cancel::cancel(&database, *id, *idempotent, *consent).await,
-        Command::Redrive { id } => redrive::redrive(&database, *id).await,
-        Command::Dlq(dlq) => dlq::dlq(&database, dlq).await,
+        Command::List(list) => list::list(database, list).await,
+        Command::Show(show) => show::show(database, show).await,
+        Command::Tasks(tasks) => tasks::tasks(database, tasks).await,
+        Command::Why { id } => why::why(database, *id).await,
+        Command::Stats => stats::stats(database).await,
+        Command::Watch(watch) => watch::watch(database, &Place::of(arguments)?, watch, arguments.json).await,
+        Command::Signal { id, name, value } => signal::signal(database, *id, name, value).await,
+        Command::Dispatch(dispatch) => dispatch::dispatch(database, dispatch).await,
+        Command::Cancel { id, idempotent, consent } => cancel::cancel(database, *id, *idempotent, *consent).await,
+        Command::Redrive { id } => redrive::redrive(database, *id).await,
+        Command::Dlq(dlq) => dlq::dlq(database, dlq).await,
         Command::Cleanup { older_than, dry_run, consent } => {
-            cleanup::cleanup(&database, *older_than, *dry_run, *consent).await
+            cleanup::cleanup(database, *older_than, *dry_run, *consent).await
         }
-        Command::Doctor => doctor::doctor(&database, &Place::of(arguments)?).await,
+        Command::Doctor => doctor::doctor(database, &Place::of(arguments)?).await,
         Command::Completions { .. } | Command::Migrate { .. } | Command::Backup { .. } => {
             Err(Failure::bug("a command was reached twice"))
         }

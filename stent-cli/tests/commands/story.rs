@@ -55,7 +55,8 @@ pub(crate) struct Story {
 /// Plays it to where all wait or have ended. Its worker goes on.
 pub(crate) async fn play(backend: Arc<dyn Backend>) -> (Story, stent_executor::Worker) {
     let functions = functions![charge, order, broken, tolerant, approve];
-    let stent = Stent::with_backend(Arc::clone(&backend)).functions(functions).build().await.unwrap();
+    // What the program does is told to workers: none of it waits until they ask.
+    let stent = Stent::with_backend(Arc::clone(&backend)).functions(functions).poll("1h").build().await.unwrap();
     let worker = stent.worker().concurrency(4).start().await.unwrap();
     worker.suspend_at_once(true);
     let ordered = stent.dispatch(order(vec![1, 2, 3])).await.unwrap();

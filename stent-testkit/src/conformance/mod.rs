@@ -40,6 +40,7 @@ mod cancel;
 mod child;
 mod claim;
 mod complete;
+mod count;
 mod dispatch;
 mod expire;
 mod fencing;
