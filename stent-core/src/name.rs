@@ -96,6 +96,12 @@ macro_rules! name {
             }
         }
 
+        impl From<$name> for Arc<str> {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+
         impl TryFrom<String> for $name {
             type Error = InvalidName;
 

@@ -13,6 +13,7 @@ use stent_core::execution::{ExecutionState, ExecutionStatus, NewExecution};
 use stent_core::outcome::Outcome;
 use stent_core::time::IntoDuration;
 use stent_core::{Backend, BackendError, Clock, ExecutionId};
+use tracing::Instrument as _;
 
 use crate::batch::Batched;
 use crate::codec;
@@ -22,6 +23,7 @@ use crate::nudge::Nudges;
 use crate::options::Call;
 use crate::registry::Registry;
 use crate::stent::{Stent, patiently};
+use crate::telemetry::{self, metrics};
 use crate::worker::{Place, StandingClaims, in_claim_order};
 
 impl Stent {
@@ -35,12 +37,18 @@ impl Stent {
     /// [`StentError::Call`], [`StentError::KeyConflict`], [`StentError::Backend`]. If its kind is `Unavailable` the
     /// execution may exist; a dispatch with a dedup key may be repeated.
     pub async fn dispatch<F: DurableFunction>(&self, call: Call<F>) -> Result<Execution<F::Output>, StentError> {
-        let mut new = [self.prepare(call)?];
-        self.recall(&mut new).await?;
-        let [new] = new;
-        let id = new.id;
-        let dispatched = self.program.dispatches.submit(new).await?;
-        self.dispatched(id, dispatched)
+        let span = telemetry::dispatch(F::definition().name);
+        let mut new = [span.in_scope(|| self.new_execution(call))?];
+        let id = new[0].id;
+        telemetry::dispatched(&span, id);
+        async {
+            self.recall(&mut new).await?;
+            let [new] = new;
+            let dispatched = self.program.dispatches.submit(new).await?;
+            self.dispatched(id, dispatched)
+        }
+        .instrument(span)
+        .await
     }
 
     /// Dispatches calls of one function in one transaction; gives their executions in the order of the calls.
@@ -53,13 +61,19 @@ impl Stent {
         &self,
         calls: impl IntoIterator<Item = Call<F>>,
     ) -> Result<Vec<Execution<F::Output>>, StentError> {
-        let mut new = calls.into_iter().map(|call| self.prepare(call)).collect::<Result<Vec<_>, _>>()?;
+        let span = telemetry::dispatch(F::definition().name);
+        let new =
+            span.in_scope(|| calls.into_iter().map(|call| self.new_execution(call)).collect::<Result<Vec<_>, _>>());
+        let mut new = new?;
         if new.is_empty() {
             return Ok(Vec::new());
         }
-        self.recall(&mut new).await?;
         let program = &self.program;
-        let answers = patiently(BackendError::is_transient, || program.dispatcher.call(&new, &[])).await?;
+        let answers = async {
+            self.recall(&mut new).await?;
+            Ok::<_, StentError>(patiently(BackendError::is_transient, || program.dispatcher.call(&new, &[])).await?)
+        };
+        let answers = answers.instrument(span).await?;
         new.iter().zip(answers).map(|(new, dispatched)| self.dispatched(new.id, dispatched)).collect()
     }
 
@@ -68,12 +82,20 @@ impl Stent {
     /// # Errors
     /// [`StentError::Call`], [`StentError::Registry`].
     pub fn prepare<F: DurableFunction>(&self, call: Call<F>) -> Result<NewExecution, StentError> {
+        let span = telemetry::dispatch(F::definition().name);
+        let new = span.in_scope(|| self.new_execution(call))?;
+        telemetry::dispatched(&span, new.id);
+        Ok(new)
+    }
+
+    fn new_execution<F: DurableFunction>(&self, call: Call<F>) -> Result<NewExecution, StentError> {
         let program = &self.program;
         let known = match program.registry.known::<F>() {
             Err(_) if program.allows_remote => Registry::remote::<F>()?,
             known => known?,
         };
-        Ok(call.into_execution(&known, program.clock.now(), &*program.codec, program.payload_limit)?)
+        let (now, trace) = (program.clock.now(), program.traces.current());
+        Ok(call.into_execution(&known, now, &*program.codec, program.payload_limit, trace)?)
     }
 
     /// The execution of this id, whose function returns a `T`. Whether it exists is seen when it is asked for
@@ -281,6 +303,9 @@ impl Batched for Dispatches {
             self.nudges.making();
         }
         let answers = self.backend.dispatch(now, new).await?;
+        for (new, _) in new.iter().zip(&answers).filter(|(_, answer)| **answer == Dispatched::Created) {
+            metrics::dispatched(&new.task.function);
+        }
         for ((new, place), answer) in new.iter().zip(places).zip(&answers) {
             match (place, answer) {
                 (Some(place), Dispatched::Created) => place.begin(&new.task, new.id, None),

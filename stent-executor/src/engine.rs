@@ -20,6 +20,7 @@ use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::slots::Slots;
 use crate::stent::Program;
+use crate::telemetry::Traces;
 use crate::wait::News;
 use crate::worker::{Place, StandingClaims, in_claim_order};
 
@@ -41,6 +42,7 @@ pub(crate) struct Engine {
     pub(crate) slots: Slots,
     pub(crate) standing: Arc<StandingClaims>,
     pub(crate) resources: Resources,
+    pub(crate) traces: Traces,
     /// Activations that only wait and are in memory.
     pub(crate) residents: Residents,
     /// Tasks whose code did not fit their journal.
@@ -51,7 +53,7 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn new(program: &Program, settings: Settings) -> Self {
-        let Program { backend, clock, codec, registry, nudges, news, resources, standing, .. } = program;
+        let Program { backend, clock, codec, registry, nudges, news, resources, standing, traces, .. } = program;
         let lane = || Lane {
             backend: Arc::clone(backend),
             clock: Arc::clone(clock),
@@ -74,6 +76,7 @@ impl Engine {
             registry: Arc::clone(registry),
             news: news.clone(),
             resources: resources.clone(),
+            traces: traces.clone(),
             settings,
         }
     }

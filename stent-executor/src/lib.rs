@@ -64,8 +64,9 @@ pub use options::{Call, InvalidCall};
 pub use registry::{InvalidRegistry, Registration};
 pub use stent::{Stent, StentBuilder};
 pub use system_clock::SystemClock;
+pub use telemetry::TraceContext;
 pub use why::{Explanation, NoWorker, Why};
-pub use worker::{Worker, WorkerBuilder};
+pub use worker::{Health, Worker, WorkerBuilder};
 
 /// A result whose error is a [`Failure`], which takes `?` from any error.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;

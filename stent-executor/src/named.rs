@@ -11,11 +11,14 @@ use stent_core::retry::RetryPolicy;
 use stent_core::task::NewTask;
 use stent_core::{Clock, ExecutionId};
 
+use tracing::Instrument as _;
+
 use crate::codec::{self, Codec, CodecError};
 use crate::dispatch::Execution;
 use crate::error::StentError;
 use crate::options::InvalidCall;
 use crate::stent::Stent;
+use crate::telemetry;
 
 /// A durable function that other programs have, to be called by its name.
 ///
@@ -67,6 +70,7 @@ impl NamedCall {
         clock: &dyn Clock,
         codec: &dyn Codec,
         limit: usize,
+        trace: Option<Arc<str>>,
     ) -> Result<NewExecution, InvalidCall> {
         if self.tags.len() > limits::TAGS {
             return Err(InvalidCall::Tags { count: self.tags.len() });
@@ -89,7 +93,7 @@ impl NamedCall {
             retry: Arc::new(self.retry),
             max_concurrent: None,
             memo: None,
-            trace: None,
+            trace,
             claim: None,
         };
         let max_duration = (!self.max_duration.is_zero()).then_some(self.max_duration);
@@ -119,9 +123,14 @@ impl Stent {
         A: Serialize + ?Sized,
     {
         let program = &self.program;
-        let new = call.into_execution(arguments, &*program.clock, &*program.codec, program.payload_limit)?;
+        let span = telemetry::dispatch(&call.function);
+        let new = {
+            let (codec, limit, _entered) = (&*program.codec, program.payload_limit, span.enter());
+            call.into_execution(arguments, &*program.clock, codec, limit, program.traces.current())?
+        };
         let id = new.id;
-        let dispatched = program.dispatches.submit(new).await?;
+        telemetry::dispatched(&span, id);
+        let dispatched = program.dispatches.submit(new).instrument(span).await?;
         self.dispatched(id, dispatched)
     }
 }

@@ -157,26 +157,28 @@ impl<F: DurableFunction> Call<F> {
         self
     }
 
-    /// The task that this call becomes.
+    /// The task that this call becomes, as part of this trace.
     pub(crate) fn into_task(
         self,
         known: &Known,
         now: Timestamp,
         codec: &dyn Codec,
         limit: usize,
+        trace: Option<Arc<str>>,
     ) -> Result<NewTask, InvalidCall> {
-        self.into_parts(known, now, codec, limit).map(|(task, _)| task)
+        self.into_parts(known, now, codec, limit, trace).map(|(task, _)| task)
     }
 
-    /// The execution that this call becomes.
+    /// The execution that this call becomes, as part of this trace.
     pub(crate) fn into_execution(
         self,
         known: &Known,
         now: Timestamp,
         codec: &dyn Codec,
         limit: usize,
+        trace: Option<Arc<str>>,
     ) -> Result<NewExecution, InvalidCall> {
-        let (task, options) = self.into_parts(known, now, codec, limit)?;
+        let (task, options) = self.into_parts(known, now, codec, limit, trace)?;
         Ok(NewExecution {
             id: ExecutionId::new(now),
             task,
@@ -192,6 +194,7 @@ impl<F: DurableFunction> Call<F> {
         now: Timestamp,
         codec: &dyn Codec,
         limit: usize,
+        trace: Option<Arc<str>>,
     ) -> Result<(NewTask, Options), InvalidCall> {
         let mut options = self.options.map(|options| *options).unwrap_or_default();
         if let Some(error) = options.invalid.take() {
@@ -220,7 +223,7 @@ impl<F: DurableFunction> Call<F> {
             retry: options.retry.take().unwrap_or_else(|| known.retry.clone()),
             max_concurrent: known.max_concurrent,
             memo,
-            trace: None,
+            trace,
             claim: None,
         };
         Ok((task, options))

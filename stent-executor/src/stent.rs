@@ -21,6 +21,7 @@ use crate::nudge::Nudges;
 use crate::registry::{Registration, Registry};
 use crate::settings;
 use crate::system_clock::SystemClock;
+use crate::telemetry::{TraceContext, Traces};
 use crate::wait::News;
 use crate::worker::{Place, StandingClaims, WorkerBuilder};
 
@@ -37,6 +38,7 @@ pub(crate) struct Program {
     pub(crate) codec: Arc<dyn Codec>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) resources: Resources,
+    pub(crate) traces: Traces,
     pub(crate) payload_limit: usize,
     pub(crate) allows_remote: bool,
     pub(crate) poll: Duration,
@@ -81,6 +83,7 @@ impl Stent {
             codec: Arc::new(JsonCodec),
             functions: Vec::new(),
             resources: Resources::default(),
+            traces: Traces::default(),
             payload_limit: limits::PAYLOAD,
             allows_remote: false,
             poll: None,
@@ -126,6 +129,7 @@ pub struct StentBuilder {
     codec: Arc<dyn Codec>,
     functions: Vec<Registration>,
     resources: Resources,
+    traces: Traces,
     payload_limit: usize,
     allows_remote: bool,
     poll: Option<Duration>,
@@ -142,6 +146,12 @@ impl StentBuilder {
     /// Adds a value that functions get by its type: `ctx.resource::<Gateway>()`. One value a type: the last one counts.
     pub fn resource<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.resources.insert(value);
+        self
+    }
+
+    /// Lets executions belong to the traces of what dispatches them, on every worker that has a trace context: an execution is one trace, over all processes.
+    pub fn trace_context(mut self, context: impl TraceContext) -> Self {
+        self.traces = Traces::new(context);
         self
     }
 
@@ -196,7 +206,7 @@ impl StentBuilder {
             return Err(invalid);
         }
         let registry = Arc::new(Registry::new(self.functions)?);
-        let Self { backend, clock, codec, resources, payload_limit, allows_remote, .. } = self;
+        let Self { backend, clock, codec, resources, traces, payload_limit, allows_remote, .. } = self;
         patiently(|error| error.is_transient(), || follow(&*backend, &*clock)).await?;
         let has_hints = backend.wake_ups().is_some();
         let poll = self.poll.unwrap_or(if has_hints { settings::POLL_WITH_HINTS } else { settings::POLL });
@@ -218,6 +228,7 @@ impl StentBuilder {
             codec,
             registry,
             resources,
+            traces,
             payload_limit,
             allows_remote,
             poll,

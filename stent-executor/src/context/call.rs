@@ -39,7 +39,7 @@ impl Ctx {
         let activation = self.activation();
         let task = known::<F>(activation).and_then(|known| {
             let now = activation.engine.clock.now();
-            Ok(call.into_task(&known, now, self.codec(), self.payload_limit())?)
+            Ok(call.into_task(&known, now, self.codec(), self.payload_limit(), activation.engine.traces.current())?)
         });
         let pending = match task {
             Ok(task) => {
@@ -61,7 +61,13 @@ impl Ctx {
         let activation = self.activation();
         let execution = known::<F>(activation).and_then(|known| {
             let now = activation.engine.clock.now();
-            let execution = call.into_execution(&known, now, self.codec(), self.payload_limit())?;
+            let execution = call.into_execution(
+                &known,
+                now,
+                self.codec(),
+                self.payload_limit(),
+                activation.engine.traces.current(),
+            )?;
             match execution.dedup {
                 None => Ok(execution),
                 Some(_) => {

@@ -244,11 +244,12 @@ where
             self.calls.nth(usize::try_from(skip - 1).unwrap_or(usize::MAX));
             self.position = first;
         }
-        let now = self.ctx.activation().engine.clock.now();
+        let engine = &self.ctx.activation().engine;
+        let (now, trace) = (engine.clock.now(), engine.traces.current());
         let calls = self.calls.by_ref().take(usize::try_from(limit).unwrap_or(usize::MAX));
         let mut tasks = Vec::with_capacity(calls.size_hint().0);
         for call in calls {
-            tasks.push(call.into_task(&known, now, self.ctx.codec(), self.ctx.payload_limit())?);
+            tasks.push(call.into_task(&known, now, self.ctx.codec(), self.ctx.payload_limit(), trace.clone())?);
         }
         self.position = self.position.saturating_add(u32::try_from(tasks.len()).unwrap_or(u32::MAX));
         Ok(tasks)

@@ -22,6 +22,7 @@ use super::pending::Pending;
 use crate::activation::{Given, Mode, Phase, Request, StepEvent, StepWake, panicked};
 use crate::backoff::random_unit;
 use crate::codec;
+use crate::telemetry::{self, metrics};
 
 /// A step. Await it for its result.
 #[must_use = "a step does nothing until it is awaited"]
@@ -83,7 +84,7 @@ impl<T> StepOperation<'_, T> {
     }
 }
 
-impl<T: Serialize + DeserializeOwned> Future for StepOperation<'_, T> {
+impl<'a, T: Serialize + DeserializeOwned + 'a> Future for StepOperation<'a, T> {
     type Output = Result<T, Failure>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -107,7 +108,7 @@ impl<T: Serialize + DeserializeOwned> Future for StepOperation<'_, T> {
     }
 }
 
-impl<T: Serialize + DeserializeOwned> StepOperation<'_, T> {
+impl<'a, T: Serialize + DeserializeOwned + 'a> StepOperation<'a, T> {
     /// The step's slot and waker, if the driver lets it run and it was woken.
     fn may_run(&self) -> Option<(usize, Arc<StepWake>)> {
         let slot = self.pending.slot()?;
@@ -127,9 +128,11 @@ impl<T: Serialize + DeserializeOwned> StepOperation<'_, T> {
     /// Polls the code, and tells the driver how it ended.
     fn run(&mut self, slot: usize, wake: Arc<StepWake>) {
         let waker = Waker::from(wake);
+        let (attempt, name) = (self.attempt, Arc::clone(&self.pending.activation().shared().operations[slot].id.name));
         let (running, code) = (&mut self.running, &mut self.code);
         let polled = catch_unwind(AssertUnwindSafe(|| {
-            let polled = running.get_or_insert_with(code).as_mut().poll(&mut Context::from_waker(&waker));
+            let begin = || telemetry::step(&name, attempt, code);
+            let polled = running.get_or_insert_with(begin).as_mut().poll(&mut Context::from_waker(&waker));
             if polled.is_ready() {
                 *running = None;
             }
@@ -157,13 +160,20 @@ impl<T: Serialize + DeserializeOwned> StepOperation<'_, T> {
             }
         };
         let event = match outcome {
-            Ok(value) => StepEvent::Ended(slot, OperationOutcome::Completed(value)),
+            Ok(value) => {
+                metrics::step("completed");
+                StepEvent::Ended(slot, OperationOutcome::Completed(value))
+            }
             Err(failure) if self.policy.retries(failure.class(), self.attempt) => {
                 let delay = backoff::delay(&self.policy, self.attempt, random_unit());
                 self.attempt += 1;
+                metrics::step("retried");
                 StepEvent::RetryAt(slot, engine.clock.now().after(delay))
             }
-            Err(failure) => StepEvent::Ended(slot, OperationOutcome::Failed(failure)),
+            Err(failure) => {
+                metrics::step("failed");
+                StepEvent::Ended(slot, OperationOutcome::Failed(failure))
+            }
         };
         let mut shared = activation.shared();
         (shared.inside, shared.stepping) = (None, None);

@@ -17,6 +17,7 @@ use crate::backoff::Backoff;
 use crate::nudge::earlier;
 use crate::pace::Pace;
 use crate::slots::Slot;
+use crate::telemetry::metrics;
 
 /// How many times as long as a look that found nothing its pause is, when hints ask for the next: hints that come while others take all the tasks must not keep
 /// the store busy.
@@ -159,6 +160,7 @@ async fn ask(shared: &Shared, mut request: ClaimRequest) -> Option<Answer> {
                 return Some(Answer { asked_first_at, claimed_at: now, claimed });
             }
             Err(error) => {
+                metrics::store_error("claim");
                 tracing::warn!(%error, "cannot claim tasks; trying again");
                 if error.is_transient() {
                     shared.contact.lost();

@@ -12,6 +12,7 @@ use stent_core::{Backend, BackendError, Clock, TaskId, Timestamp};
 use super::Shared;
 use crate::batch::{BatchLimits, Batched, Batcher};
 use crate::engine::Engine;
+use crate::telemetry::metrics;
 
 /// An end, and the time of the first try to write it: a repeat after an unknown commit bears the same, so that a parent
 /// is told the time that is stored, and its replays see it too (C-R6).
@@ -42,8 +43,8 @@ enum News {
 }
 
 /// Ends a claim, however long that takes; `is_root`, where it is known. What was applied is told to those who wait
-/// here.
-pub(super) async fn end(shared: &Shared, claim: Claim, is_root: Option<bool>, end: End) {
+/// here. True if it was applied.
+pub(super) async fn end(shared: &Shared, claim: Claim, is_root: Option<bool>, end: End) -> bool {
     let news = match &end {
         End::Completed { output, .. } => News::Final(Outcome::Completed(output.clone())),
         End::Failed { failure, .. } => News::Final(Outcome::Failed(failure.clone())),
@@ -51,14 +52,21 @@ pub(super) async fn end(shared: &Shared, claim: Claim, is_root: Option<bool>, en
         End::Released { until, .. } => until.map_or(News::Ready, News::Due),
     };
     match shared.ends.submit(Ending::new(TaskEnd { claim, end })).await {
-        Ok(Committed { commit: Commit::Applied, at }) => tell(shared, claim.task, is_root, news, at),
+        Ok(Committed { commit: Commit::Applied, at }) => {
+            tell(shared, claim.task, is_root, news, at);
+            return true;
+        }
         Ok(Committed { commit: Commit::ClaimLost, .. }) => {
             tracing::info!(task = %claim.task, "the claim was lost before its end was written");
             shared.engine.news.execution_doubted(claim.task.as_execution());
         }
         // The lease ends by itself then, and somebody tries again.
-        Err(error) => tracing::error!(task = %claim.task, %error, "the end of the task cannot be written"),
+        Err(error) => {
+            metrics::store_error("complete");
+            tracing::error!(task = %claim.task, %error, "the end of the task cannot be written");
+        }
     }
+    false
 }
 
 fn tell(shared: &Shared, task: TaskId, is_root: Option<bool>, news: News, at: Timestamp) {

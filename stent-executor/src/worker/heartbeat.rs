@@ -17,6 +17,7 @@ use tracing::Instrument;
 
 use super::{Shared, neighbours};
 use crate::backoff::Backoff;
+use crate::telemetry::metrics;
 use crate::{stent, telemetry};
 
 /// How long a worker that stops tries to say so; others learn it by its lease otherwise.
@@ -127,6 +128,7 @@ async fn renew(shared: &Shared) -> Timestamp {
                 return now;
             }
             Err(error) => {
+                metrics::store_error("renew");
                 tracing::warn!(%error, claims = claims.len(), "cannot renew claims; trying again");
                 shared.contact.lost();
                 backoff.wait().await;

@@ -10,6 +10,7 @@ mod claim;
 mod complete;
 mod contact;
 mod drain;
+mod health;
 mod heartbeat;
 mod lease;
 mod maintain;
@@ -43,6 +44,7 @@ use lease::Leases;
 use replays::EarlyReplays;
 
 pub use builder::WorkerBuilder;
+pub use health::Health;
 pub(crate) use standing::{Place, StandingClaims, in_claim_order};
 
 /// A running worker. Dropped, it stops at once; [`drain`](Self::drain) lets its tasks finish.

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::FutureExt;
 use stent_core::claim::ClaimedTask;
@@ -14,7 +15,7 @@ use super::lease::{Held, Revoked};
 use super::{Shared, complete};
 use crate::activation::{self, Left};
 use crate::slots::Slot;
-use crate::telemetry;
+use crate::telemetry::{self, metrics};
 
 /// Drives a claimed task on a task of its own.
 pub(super) fn spawn(shared: &Arc<Shared>, task: ClaimedTask, slot: Slot, held: Held) {
@@ -23,13 +24,23 @@ pub(super) fn spawn(shared: &Arc<Shared>, task: ClaimedTask, slot: Slot, held: H
 
 /// Drives a task that is counted already on a task of its own.
 pub(super) fn go_on(active: Active, task: ClaimedTask, slot: Slot, held: Held) {
-    let span = telemetry::activation(&task);
+    let shared = active.worker();
+    let span = telemetry::activation(&task, shared.id, &shared.engine.traces);
     let runtime = active.worker().runtime.clone();
     runtime.spawn(run(active, task, slot, held).instrument(span));
 }
 
 /// A claimed task whose end is not known yet.
 pub(super) struct Active(Arc<Shared>);
+
+/// Why a claim is left without an end to write.
+enum Gone {
+    /// Its task is suspended.
+    Suspended,
+    /// Another has it, or the task has ended.
+    Lost,
+    Cancelled,
+}
 
 impl Active {
     pub(super) fn worker(&self) -> &Arc<Shared> {
@@ -50,21 +61,57 @@ impl Drop for Active {
 
 async fn run(active: Active, task: ClaimedTask, slot: Slot, mut held: Held) {
     let shared = &active.0;
-    let (claim, parent) = (task.claim, task.parent);
+    let (claim, parent, function) = (task.claim, task.parent, task.function.clone());
+    let begun = Instant::now();
+    metrics::claimed(&function);
     let end = match refusal(shared, &task) {
         Some(end) => {
             drop(slot);
-            Some(end)
+            Ok(end)
         }
         None => activate(shared, task, slot, &mut held).await,
     };
-    if let Some(end) = end {
-        held.code_ended();
-        shared.replays.forget(claim.task);
-        complete::end(shared, claim, Some(parent.is_none()), end).await;
-    }
+    let outcome = match end {
+        Ok(end) => {
+            held.code_ended();
+            shared.replays.forget(claim.task);
+            let (outcome, is_dead) = (outcome(&end), matches!(end, End::Failed { dead_letter: true, .. }));
+            tell(&end);
+            let is_applied = complete::end(shared, claim, Some(parent.is_none()), end).await;
+            if is_applied && is_dead {
+                metrics::dead_letter(&function);
+            }
+            if is_applied { outcome } else { "lost" }
+        }
+        Err(Gone::Suspended) => "suspended",
+        Err(Gone::Lost) => "lost",
+        Err(Gone::Cancelled) => "cancelled",
+    };
+    metrics::left(&function, outcome, begun.elapsed());
     // Only now: the claim is renewed until its end is known.
     drop(held);
+}
+
+/// What an end is called in events and metrics.
+fn outcome(end: &End) -> &'static str {
+    match end {
+        End::Completed { .. } => "completed",
+        End::Failed { .. } => "failed",
+        End::Retry { .. } => "retried",
+        End::Released { .. } => "released",
+    }
+}
+
+/// An event for each end: what fails is of interest to people, what completes to those who look for it. The class of a failure says what it was; its message
+/// may hold what is secret.
+fn tell(end: &End) {
+    let outcome = outcome(end);
+    match end {
+        End::Completed { .. } => tracing::debug!(outcome, "the task ends"),
+        End::Failed { failure, .. } => tracing::warn!(outcome, class = %failure.class(), "the task ends"),
+        End::Retry { at, failure, .. } => tracing::info!(outcome, class = %failure.class(), %at, "the task runs again"),
+        End::Released { reason, .. } => tracing::info!(outcome, reason, "the task is given back"),
+    }
 }
 
 /// The end of a task whose code does not run (C-Y4).
@@ -93,8 +140,8 @@ fn refusal(shared: &Shared, task: &ClaimedTask) -> Option<End> {
     None
 }
 
-/// Runs a task's code until it ends, leaves memory or must stop; what is left to write, if anything.
-async fn activate(shared: &Arc<Shared>, task: ClaimedTask, slot: Slot, held: &mut Held) -> Option<End> {
+/// Runs a task's code until it ends, leaves memory or must stop; the end to write, if there is one.
+async fn activate(shared: &Arc<Shared>, task: ClaimedTask, slot: Slot, held: &mut Held) -> Result<End, Gone> {
     let (origin, execution) = (Origin::new(task.claim.task, task.function.clone()), task.execution);
     let leave = shared.replays.begin(task.claim.task).unwrap_or_else(|| shared.draining.subscribe());
     let activation = activation::run(Arc::clone(&shared.engine), task, slot, leave);
@@ -106,28 +153,28 @@ async fn activate(shared: &Arc<Shared>, task: ClaimedTask, slot: Slot, held: &mu
         tracing::error!("code panicked while it was dropped");
     }
     match ended {
-        Ok(Ok(Left::End(end))) => Some(end),
-        Ok(Ok(Left::Suspended)) => None,
+        Ok(Ok(Left::End(end))) => Ok(end),
+        Ok(Ok(Left::Suspended)) => Err(Gone::Suspended),
         Ok(Ok(Left::Lost)) => {
             tracing::info!("the claim was lost before its turn was written");
             shared.engine.news.execution_doubted(execution);
-            None
+            Err(Gone::Lost)
         }
         Ok(Err(panic)) => {
             let mut failure = activation::panicked(&*panic);
             failure.begin_at(origin);
-            Some(End::Failed { failure, dead_letter: true, resume: Resume::At(ResumePoint::default()) })
+            Ok(End::Failed { failure, dead_letter: true, resume: Resume::At(ResumePoint::default()) })
         }
         Err(why @ (Revoked::Lost | Revoked::Cancelled)) => {
             tracing::info!(?why, "the claim is gone; the code was stopped");
             shared.engine.news.execution_doubted(execution);
-            None
+            Err(if why == Revoked::Cancelled { Gone::Cancelled } else { Gone::Lost })
         }
-        Err(Revoked::LeaseOver) => release("the worker did not reach the store in time"),
-        Err(Revoked::Stopped) => release("the worker stopped"),
+        Err(Revoked::LeaseOver) => Ok(release("the worker did not reach the store in time")),
+        Err(Revoked::Stopped) => Ok(release("the worker stopped")),
     }
 }
 
-fn release(reason: &str) -> Option<End> {
-    Some(End::Released { until: None, reason: Some(reason.into()) })
+fn release(reason: &str) -> End {
+    End::Released { until: None, reason: Some(reason.into()) }
 }

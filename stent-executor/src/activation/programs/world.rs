@@ -169,7 +169,7 @@ impl World {
             _ => policy.max_attempts(3),
         };
         let call = Call::<Root>::new(()).retry(policy.build().unwrap());
-        let new = call.into_execution(&known, clock.now(), &crate::codec::JsonCodec, 1_000).unwrap();
+        let new = call.into_execution(&known, clock.now(), &crate::codec::JsonCodec, 1_000, None).unwrap();
         let new = [NewExecution { id: execution, ..new }];
         let _created = store.dispatch(clock.now(), &new).await.unwrap();
         Self {
