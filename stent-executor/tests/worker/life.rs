@@ -6,7 +6,7 @@ use crate::bench::{Bench, add, hold, soon};
 use stent_core::backend::Inspect;
 use stent_core::execution::ExecutionState;
 use stent_core::worker::WorkerState;
-use stent_executor::{StentError, Unfinished};
+use stent_executor::{StentError, Unfinished, Worker};
 use stent_testkit::faulty::{Fault, Moment};
 
 #[tokio::test]
@@ -180,4 +180,40 @@ async fn a_farewell_comes_after_the_renewal_under_way() {
     assert_eq!(soon("it stops", stopping).await.unwrap(), Ok(()));
     let workers = bench.stent.backend().workers().await.unwrap();
     assert_eq!(workers.iter().find(|worker| worker.id == id).unwrap().state, WorkerState::Stopped);
+}
+
+/// C-X4: what probes ask, in every part of a worker's life.
+#[tokio::test]
+async fn health_follows_the_life_of_a_worker_and_the_contact_with_its_store() {
+    let mut bench = Bench::new().await;
+    let worker = bench.stent.worker().lease("9s").start().await.unwrap();
+    let fit = |worker: &Worker| (worker.health().is_live(), worker.health().is_ready());
+    if worker.state() == WorkerState::Starting {
+        assert_eq!(fit(&worker), (true, false), "it has not looked for tasks yet");
+    }
+    soon("ready", worker.wait_for(WorkerState::Ready)).await;
+    assert_eq!(fit(&worker), (true, true));
+
+    bench.plan.plan(1, Fault::Dies(Moment::Before));
+    let becomes = async |expected: (bool, bool)| {
+        soon("its health", async {
+            while fit(&worker) != expected {
+                bench.clock.advance(Duration::from_millis(500));
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+    };
+    becomes((true, false)).await;
+    bench.plan.repair();
+    becomes((true, true)).await;
+
+    bench.stent.dispatch(hold()).await.unwrap();
+    bench.entered().await;
+    let (drained, ()) = tokio::join!(worker.drain(), async {
+        soon("draining", worker.wait_for(WorkerState::Draining)).await;
+        assert_eq!(fit(&worker), (true, false), "it finishes, and takes nothing more");
+        bench.gate.add_permits(1);
+    });
+    assert_eq!((drained, fit(&worker)), (Ok(()), (false, false)));
 }
