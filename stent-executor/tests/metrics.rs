@@ -104,7 +104,10 @@ async fn every_metric_of_the_page_is_told_and_no_other() {
     ] {
         assert!(text.lines().any(|line| line == sample), "{sample}\n\n{text}");
     }
-    assert!(text.contains(r#"stent_activation_seconds_count{function="metrics::steps",outcome="suspended"} "#), "{text}");
+    assert!(
+        text.contains(r#"stent_activation_seconds_count{function="metrics::steps",outcome="suspended"} "#),
+        "{text}"
+    );
 }
 
 struct Panics;

@@ -1,5 +1,5 @@
 //! An execution over two workers is one trace: with the dispatch, retries, suspensions, children and steps.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by it")]
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -22,7 +22,7 @@ fn allowed(package: &str) -> Option<Allowed> {
         "stent-testkit" => Some(Allowed::Optionally(&["stent-core"], &["stent-executor"])),
         "stent-opentelemetry" => Some(Allowed::Only(&["stent-executor"])),
         "stent-executor" => Some(Allowed::Only(&["stent-core", "stent-macros"])),
-        "stent-cli" | "stent-faults" | "stent-scenarios" => Some(Allowed::Anything),
+        "stent-cli" | "stent-examples" | "stent-faults" | "stent-scenarios" => Some(Allowed::Anything),
         _ if package.starts_with("stent-backend-") => Some(Allowed::Only(&["stent-core"])),
         _ => None,
     }
