@@ -173,6 +173,4 @@ mod pages {
     struct Postgresql;
     #[doc = include_str!("../../features/024-scale.md")]
     struct Scale;
-    #[doc = include_str!("../../features/027-telemetry.md")]
-    struct Telemetry;
 }

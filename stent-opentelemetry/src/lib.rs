@@ -1,3 +1,4 @@
+//! OpenTelemetry for Stent: an execution is one trace, over all processes.
 #![doc = include_str!("../README.md")]
 
 use std::collections::HashMap;
@@ -47,3 +48,8 @@ impl TraceContext for OpenTelemetry {
         let _ = span.set_parent(parent);
     }
 }
+
+/// The page of `features/` on what is told.
+#[cfg(doctest)]
+#[doc = include_str!("../../features/027-telemetry.md")]
+struct Telemetry;
