@@ -8,6 +8,7 @@ mod defects;
 mod headers;
 mod layers;
 mod length;
+mod links;
 mod migrations;
 mod mirrors;
 mod sql;
@@ -42,7 +43,7 @@ struct Rule {
     broken: fn(&Tree) -> Result<Vec<Problem>>,
 }
 
-const RULES: [Rule; 9] = [
+const RULES: [Rule; 10] = [
     Rule { name: "layers", reason: layers::REASON, broken: layers::broken },
     Rule { name: "mirrors", reason: mirrors::REASON, broken: |tree| Ok(mirrors::broken(tree)) },
     Rule { name: "length", reason: length::REASON, broken: |tree| Ok(length::broken(tree)) },
@@ -51,6 +52,7 @@ const RULES: [Rule; 9] = [
     Rule { name: "defects", reason: defects::REASON, broken: |tree| Ok(defects::broken(tree)) },
     Rule { name: "migrations", reason: migrations::REASON, broken: |tree| Ok(migrations::broken(tree)) },
     Rule { name: "words", reason: words::REASON, broken: |tree| Ok(words::broken(tree)) },
+    Rule { name: "links", reason: links::REASON, broken: |tree| Ok(links::broken(tree)) },
     Rule { name: "sql", reason: sql::REASON, broken: |tree| Ok(sql::broken(tree)) },
 ];
 
