@@ -12,6 +12,8 @@ mod dispatch;
 mod engine;
 mod error;
 mod function;
+#[cfg(doctest)]
+mod guides;
 mod inspect;
 mod named;
 mod nudge;
