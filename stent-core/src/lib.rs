@@ -1,7 +1,5 @@
 //! The pure core of Stent, durable execution for Rust: what executions, tasks, claims and journals are, how failures are
 //! retried, what time is, and the ten traits that a storage backend implements. No I/O, no runtime, no driver.
-//!
-//! Users of Stent want `stent-executor` and a backend. Authors of backends start at [`backend`].
 #![doc = include_str!("../README.md")]
 
 pub mod backend;

@@ -3,6 +3,7 @@
 //! Re-exported by `stent-executor`, whose types the expansion names; depend on that crate, not on this one. In the order
 //! of the data: `durable` reads the options and the function and writes the expansion, `error_class` is the derive,
 //! `refusal` gathers complaints so that the user sees all of them at once.
+#![doc = include_str!("../README.md")]
 
 mod durable;
 mod error_class;

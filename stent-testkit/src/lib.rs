@@ -5,6 +5,7 @@
     feature = "local",
     doc = "\n\nAuthors of durable functions test them with [`run_local`] and [`TestStent`], behind the feature `local`."
 )]
+#![doc = include_str!("../README.md")]
 
 pub mod clock;
 #[expect(clippy::panic, reason = "the cases are tests: they say what they expect by failing")]
