@@ -7,7 +7,7 @@ use tokio_postgres::IsolationLevel;
 use crate::error::{During, is_of_rights};
 
 /// By their order: the first leads to version 1. Each sets the version in `schema_version`.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_initial.sql")];
+pub(crate) const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_initial.sql")];
 
 /// The version that this program needs.
 pub(crate) const LATEST: u32 = 1;

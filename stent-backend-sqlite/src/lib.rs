@@ -5,6 +5,7 @@ mod backend;
 mod connection;
 mod control;
 mod error;
+mod examine;
 mod migrate;
 mod options;
 mod row;

@@ -12,7 +12,7 @@ use crate::transaction::{begin, commit, roll_back};
 const APPLICATION: i64 = 0x5374_6e74;
 
 /// By their order: the first leads to version 1. Each sets `user_version`, the first `application_id`, within its transaction.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_initial.sql")];
+pub(crate) const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_initial.sql")];
 
 /// The version that this program needs.
 pub(crate) const LATEST: u32 = 1;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use stent_backend_postgres::{PostgresBackend, PostgresOptions};
 use stent_backend_sqlite::{SqliteBackend, SqliteOptions};
+use stent_core::backend::Examination;
 use stent_core::error::ErrorKind;
 use stent_core::{Backend, BackendError, Timestamp};
 use stent_executor::Stent;
@@ -142,6 +143,14 @@ impl Database {
     pub(crate) async fn open(arguments: &Arguments) -> Result<Self, Failure> {
         let open = Place::of(arguments)?.open(arguments.command.changes()).await?;
         Ok(Self { stent: Stent::with_backend(open.backend()).build().await?, open })
+    }
+
+    /// What the database says of itself.
+    pub(crate) async fn examine(&self) -> Result<Examination, BackendError> {
+        match &self.open {
+            Open::Sqlite(backend) => backend.examine().await,
+            Open::Postgres(backend) => backend.examine().await,
+        }
     }
 
     /// Lets what was told last go out.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Map, json};
 use stent_core::Timestamp;
 
 use crate::answer::Answer;
@@ -27,7 +27,10 @@ pub(super) async fn doctor(database: &Database, place: &Place) -> Result<Answer,
     let now = database.now();
     let workers = backend.workers().await?;
     let live = workers.iter().filter(|worker| worker.is_live(now)).count();
+    let examination = database.examine().await?;
     let is_skewed = skew.is_some_and(|(skew, _)| skew > SKEW);
+    let skewed = is_skewed.then(|| "the clocks of this machine and the server differ by more than 5 s".to_owned());
+    let warnings: Vec<String> = examination.findings.iter().cloned().chain(skewed).collect();
     let json = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "database": place.kind(),
@@ -35,7 +38,8 @@ pub(super) async fn doctor(database: &Database, place: &Place) -> Result<Answer,
         "round_trip_us": u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX),
         "clock_skew_us": skew.map(|(skew, _)| u64::try_from(skew.as_micros()).unwrap_or(u64::MAX)),
         "live_workers": live,
-        "warnings": if is_skewed { vec!["clock skew"] } else { Vec::new() },
+        "settings": examination.settings.iter().map(|(name, value)| (name.clone(), json!(value))).collect::<Map<_, _>>(),
+        "warnings": warnings,
     });
     let clock = match skew {
         None => "this machine's, which all who share the file have".to_owned(),
@@ -44,12 +48,14 @@ pub(super) async fn doctor(database: &Database, place: &Place) -> Result<Answer,
         }
         Some((skew, way)) => format!("the server's is {} {way}", span::short(skew)),
     };
-    let text = print::fields(&[
+    let mut fields = vec![
         ("stent", env!("CARGO_PKG_VERSION").to_owned()),
         ("database", format!("{}, answers in {}", place.kind(), span::short(round_trip))),
         ("schema", format!("version {schema_version}, which this program needs")),
         ("clock", clock),
         ("workers", format!("{live} live")),
-    ]);
-    Ok(Answer::new(json, text))
+    ];
+    fields.extend(examination.settings.iter().map(|(name, value)| (name.as_str(), value.clone())));
+    fields.extend(warnings.iter().map(|warning| ("warning", warning.clone())));
+    Ok(Answer::new(json, print::fields(&fields)))
 }

@@ -87,17 +87,28 @@ impl Place {
 
     /// Makes the schema one of a program that is newer.
     pub(crate) async fn to_schema(&self, version: u32) {
+        let sqlite = format!("PRAGMA user_version = {version}");
+        self.execute(&sqlite, &format!("UPDATE schema_version SET version = {version}")).await;
+    }
+
+    /// Takes an index away.
+    pub(crate) async fn without_index(&self, name: &str) {
+        let drop = format!("DROP INDEX {name}");
+        self.execute(&drop, &drop).await;
+    }
+
+    /// Does what no command of the program does.
+    async fn execute(&self, sqlite: &str, postgres: &str) {
         match self {
             Self::Sqlite(_) => {
                 let options = SqliteConnectOptions::new().filename(self.file("stent.db"));
-                let set = AssertSqlSafe(format!("PRAGMA user_version = {version}"));
-                sqlx::raw_sql(set).execute(&mut options.connect().await.unwrap()).await.unwrap();
+                let mut connection = options.connect().await.unwrap();
+                sqlx::raw_sql(AssertSqlSafe(sqlite)).execute(&mut connection).await.unwrap();
             }
             Self::Postgres { url, schema } => {
                 let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
                 tokio::spawn(connection);
-                let set = format!("UPDATE {schema}.schema_version SET version = {version}");
-                client.batch_execute(&set).await.unwrap();
+                client.batch_execute(&format!("SET search_path = {schema}; {postgres}")).await.unwrap();
             }
         }
     }

@@ -50,6 +50,7 @@ pub(crate) async fn all(place: &Place) {
     refusals(place, &story).await;
     worker.drain().await.unwrap();
     cleanups(place).await;
+    missing_indexes(place).await;
     newer_schemas(place).await;
 }
 
@@ -296,6 +297,14 @@ fn health(place: &Place) {
     let doctor = place.json(&["doctor"]);
     assert_eq!((&doctor["schema_version"], &doctor["live_workers"]), (&json!(1), &json!(1)));
     assert!(plain(&place.text(&["doctor"])).contains("schema version 1, which this program needs"));
+    let settings = &doctor["settings"];
+    if place.is_sqlite() {
+        assert_eq!((&settings["journal mode"], &doctor["warnings"]), (&json!("wal"), &json!([])));
+    } else {
+        assert!(settings["server_version"].is_string(), "{settings}");
+        // The server of tests forgets all when it crashes.
+        assert_eq!(settings["fsync"] == "off", doctor["warnings"].to_string().contains("fsync is off"));
+    }
     assert!(place.text(&["completions", "bash"]).starts_with("_stent()"));
     let copy = place.file("copy.db");
     if !place.is_sqlite() {
@@ -328,4 +337,10 @@ async fn newer_schemas(place: &Place) {
     for arguments in [&["list"][..], &["doctor"], &["migrate"]] {
         assert!(place.refused(arguments, "5001", 5).ends_with("; use a newer `stent`\n"), "{arguments:?}");
     }
+}
+
+async fn missing_indexes(place: &Place) {
+    place.without_index("tasks_cancelled_by").await;
+    let told = place.json(&["doctor"])["warnings"].to_string();
+    assert!(told.contains("without its indexes tasks_cancelled_by it is slow"), "{told}");
 }

@@ -15,6 +15,35 @@ pub struct Pruned {
     pub more: bool,
 }
 
+/// What an operator should know of a store besides what is in it; backends that have something to say answer with it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Examination {
+    /// Names and values of settings, in the store's own words.
+    pub settings: Vec<(String, String)>,
+    /// What is to be mended, a sentence each: settings by which what was answered may be lost, indexes that are missing.
+    pub findings: Vec<String>,
+}
+
+impl Examination {
+    /// Finds the indexes that migrations make and that are not among those that there are.
+    pub fn find_missing_indexes(&mut self, migrations: &[&str], found: &[String]) {
+        let made = migrations.iter().flat_map(|migration| migration.lines()).filter_map(index_made);
+        let missing: Vec<&str> = made.filter(|name| !found.iter().any(|other| other == name)).collect();
+        if !missing.is_empty() {
+            self.findings.push(format!(
+                "without its indexes {} it is slow: make them again, as its migrations do",
+                missing.join(", ")
+            ));
+        }
+    }
+}
+
+/// The name of the index that a line of a migration makes.
+fn index_made(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("CREATE ")?;
+    rest.strip_prefix("UNIQUE ").unwrap_or(rest).strip_prefix("INDEX ")?.split_whitespace().next()
+}
+
 /// Schema, health and retention.
 #[async_trait]
 pub trait Maintenance: Send + Sync {

@@ -36,7 +36,7 @@ pub use inspect::{
     TaskFilter,
 };
 pub use journal::Journal;
-pub use maintain::{Maintenance, Pruned};
+pub use maintain::{Examination, Maintenance, Pruned};
 pub use memo::Memos;
 pub use signal::Signals;
 pub use variables::ReadVariables;
