@@ -22,7 +22,7 @@ const RETENTION_PAUSE: u32 = 4;
 
 /// Times out executions whose deadline has passed: when the first is due, and every second while no claim is made.
 pub(super) async fn deadlines(shared: Arc<Shared>) {
-    shared.contact.announced().await;
+    // It listens from the start: a worker that claims is one that knows of deadlines.
     let clock = &shared.engine.clock;
     let (mut next, mut expired_at) = (None, Timestamp::EPOCH);
     loop {
@@ -34,6 +34,8 @@ pub(super) async fn deadlines(shared: Arc<Shared>) {
         // With all slots taken, or in a drain, nobody claims, and so nobody learns of new deadlines.
         let is_deaf = shared.engine.slots.claimable() == 0 || !shared.is_running();
         if is_new && (is_due || is_deaf) {
+            // Nothing is asked of the store before the first contact.
+            shared.contact.announced().await;
             next = next.filter(|deadline| *deadline > now);
             expired_at = now;
             expire(&shared, now).await;
