@@ -155,7 +155,7 @@ fn watches(place: &Place) {
     for part in [
         "1 worker ended ",
         "3 dead letters\nqueues──",
-        "\nQUEUE READY SCHEDULED RUNNING SUSPENDED OLDEST READY\n- 0 0 0 1 -\nslow 1 0 0 0 SPAN\nopen executions, newest first──",
+        "\nQUEUE READY SCHEDULED RUNNING SUSPENDED OLDEST READY\n- 0 0 0 1 -\nslow 1 0 0 0 SPAN\nopen, of the newest 1,000 executions──",
         "\nID FUNCTION STATE AGE PROGRESS\nID later pending SPAN\nID approve suspended SPAN\n",
         "\nID FUNCTION ENDED AGO FAILURE\nID broken SPAN Failure\nID broken SPAN Failure\nID broken SPAN Failure\nq: quit",
     ] {

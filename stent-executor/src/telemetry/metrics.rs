@@ -12,15 +12,18 @@ pub(crate) fn dispatched(function: &FunctionName) {
     tell(|| counter!("stent_dispatches_total", "function" => label(function)).increment(1));
 }
 
-/// A claim of a task begins to run; call [`left`] when its end is known.
+/// A claim of a task begins to run.
 pub(crate) fn claimed(function: &FunctionName) {
     tell(|| counter!("stent_claims_total", "function" => label(function)).increment(1));
-    tell(|| gauge!("stent_active_tasks").increment(1));
+}
+
+/// So many more claims have an end that is not known yet, or so many less.
+pub(crate) fn active(change: f64) {
+    tell(|| gauge!("stent_active_tasks").increment(change));
 }
 
 /// What a claim came to, in this time since it began here.
 pub(crate) fn left(function: &FunctionName, outcome: &'static str, took: Duration) {
-    tell(|| gauge!("stent_active_tasks").decrement(1));
     tell(|| {
         histogram!("stent_activation_seconds", "function" => label(function), "outcome" => outcome).record(took);
     });

@@ -49,6 +49,7 @@ impl Active {
 
     pub(super) fn begin(shared: &Arc<Shared>) -> Self {
         shared.active.send_modify(|active| *active += 1);
+        metrics::active(1.0);
         Self(Arc::clone(shared))
     }
 }
@@ -56,6 +57,7 @@ impl Active {
 impl Drop for Active {
     fn drop(&mut self) {
         self.0.active.send_modify(|active| *active -= 1);
+        metrics::active(-1.0);
     }
 }
 

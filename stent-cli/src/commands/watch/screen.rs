@@ -82,8 +82,8 @@ fn open(frame: &mut Frame<'_>, snapshot: &Snapshot, area: Rect) {
     let shown = usize::from(area.height.saturating_sub(2));
     let left = snapshot.open.len().saturating_sub(shown);
     let title = match left {
-        0 => "open executions, newest first".to_owned(),
-        left => format!("open executions, newest first ({left} or more are not shown: stent list)"),
+        0 => "open, of the newest 1,000 executions".to_owned(),
+        left => format!("open, of the newest 1,000 executions ({left} or more are not shown: stent list)"),
     };
     let rows = snapshot.open.iter().take(shown).map(|(record, progress)| {
         let progress = progress.as_deref().map_or(String::new(), print::escaped);
@@ -122,7 +122,11 @@ fn failures<'a>(snapshot: &Snapshot) -> Table<'a> {
         ])
     });
     let widths = [Constraint::Length(36), Constraint::Fill(1), Constraint::Length(9), Constraint::Fill(1)];
-    titled(Table::new(rows, widths), "failed, newest first".to_owned(), &["ID", "FUNCTION", "ENDED AGO", "FAILURE"])
+    titled(
+        Table::new(rows, widths),
+        "failed, of the newest 1,000".to_owned(),
+        &["ID", "FUNCTION", "ENDED AGO", "FAILURE"],
+    )
 }
 
 fn titled<'a>(table: Table<'a>, title: String, headings: &[&'static str]) -> Table<'a> {

@@ -6,17 +6,17 @@ use stent_core::backend::{DeadLetterFilter, ExecutionFilter, Page, TaskCount};
 use stent_core::execution::{ExecutionRecord, ExecutionState};
 use stent_core::task::TaskState;
 use stent_core::worker::QueueRecord;
-use stent_core::{BackendError, Timestamp};
+use stent_core::{BackendError, Timestamp, limits};
 
 use super::progress::Progress;
 use crate::database::Database;
 
 /// Over which time rates are taken.
 pub(super) const WINDOW: Duration = Duration::from_secs(10);
-/// Open executions that are read, at most; a screen shows fewer.
-const OPEN: u32 = 50;
-/// Failed executions that are read.
-const FAILED: u32 = 5;
+/// Open executions, at most; a screen shows fewer.
+const OPEN: usize = 50;
+/// Failed executions, at most.
+const FAILED: usize = 5;
 
 /// What there was at one time.
 pub(super) struct Snapshot {
@@ -26,9 +26,9 @@ pub(super) struct Snapshot {
     /// Executions that ended in the last [`WINDOW`].
     pub(super) ended: Vec<TaskCount>,
     pub(super) dead_letters: u64,
-    /// The newest open executions, each with what it said last.
+    /// The open executions among the newest thousand, each with what it said last: a look costs the same however many there are.
     pub(super) open: Vec<(ExecutionRecord, Option<String>)>,
-    /// The newest failed executions.
+    /// The failed ones among them.
     pub(super) failed: Vec<ExecutionRecord>,
 }
 
@@ -42,10 +42,10 @@ impl Watching {
     pub(super) async fn look(&mut self, database: &Database) -> Result<Snapshot, BackendError> {
         let (backend, now) = (database.backend(), database.now());
         let workers = backend.workers().await?;
-        let states = ExecutionState::ALL.into_iter().filter(|state| !state.is_final()).collect();
-        let open = ExecutionFilter { states, ..ExecutionFilter::default() };
-        let open = backend.list_executions(&open, Page::first(OPEN)).await?;
-        let failed = ExecutionFilter { states: vec![ExecutionState::Failed], ..ExecutionFilter::default() };
+        let newest = backend.list_executions(&ExecutionFilter::default(), Page::first(limits::PAGE)).await?;
+        let failed =
+            newest.iter().filter(|record| record.state == ExecutionState::Failed).take(FAILED).cloned().collect();
+        let open: Vec<_> = newest.into_iter().filter(|record| !record.state.is_final()).take(OPEN).collect();
         self.progress.retain(&open);
         let mut told = Vec::with_capacity(open.len());
         for record in open {
@@ -59,7 +59,7 @@ impl Watching {
             ended: backend.count_ended(now.before(WINDOW)..now).await?,
             dead_letters: backend.count_dead_letters(&DeadLetterFilter::default()).await?,
             open: told,
-            failed: backend.list_executions(&failed, Page::first(FAILED)).await?,
+            failed,
         })
     }
 }
