@@ -11,6 +11,9 @@ use stent_core::execution::{ExecutionRecord, ExecutionState};
 use super::snapshot::Snapshot;
 use crate::{print, span};
 
+/// Queues that are shown, at most.
+const QUEUES: usize = 6;
+
 /// What is to be drawn.
 pub(super) struct View<'a> {
     pub(super) database: &'a str,
@@ -21,7 +24,7 @@ pub(super) struct View<'a> {
 }
 
 pub(super) fn draw(frame: &mut Frame<'_>, view: &View<'_>) {
-    let queues = view.snapshot.map_or(1, |snapshot| snapshot.queues.len().clamp(1, 6));
+    let queues = view.snapshot.map_or(1, |snapshot| snapshot.queues.len().clamp(1, QUEUES));
     let failed = view.snapshot.map_or(0, |snapshot| snapshot.failed.len());
     let rows = |rows: usize| u16::try_from(rows).unwrap_or(u16::MAX);
     // A title and headings over each; nothing of what there is none of.
@@ -61,7 +64,7 @@ fn summary<'a>(database: &str, snapshot: &Snapshot) -> Paragraph<'a> {
 
 fn depths<'a>(snapshot: &Snapshot) -> Table<'a> {
     let rows = snapshot.queues.iter().map(|queue| {
-        let name = queue.queue.as_ref().map_or("-".to_owned(), ToString::to_string);
+        let name = queue.queue.as_ref().map_or("-".to_owned(), |name| print::escaped(name));
         let oldest = queue.oldest_ready.map_or("-".to_owned(), |at| span::age(snapshot.at, at));
         let depths = [queue.ready, queue.scheduled, queue.running, queue.suspended].map(|depth| depth.to_string());
         Row::new([vec![name], depths.to_vec(), vec![oldest]].concat().into_iter().map(Cell::from))
@@ -75,7 +78,11 @@ fn depths<'a>(snapshot: &Snapshot) -> Table<'a> {
         Constraint::Length(12),
     ];
     let headings = ["QUEUE", "READY", "SCHEDULED", "RUNNING", "SUSPENDED", "OLDEST READY"];
-    titled(Table::new(rows, widths), "queues".to_owned(), &headings)
+    let title = match snapshot.queues.len().saturating_sub(QUEUES) {
+        0 => "queues".to_owned(),
+        left => format!("queues ({left} more: stent stats)"),
+    };
+    titled(Table::new(rows, widths), title, &headings)
 }
 
 fn open(frame: &mut Frame<'_>, snapshot: &Snapshot, area: Rect) {
@@ -145,5 +152,5 @@ fn colour(state: ExecutionState) -> Style {
 
 /// The last part of a path, which says the most in little room.
 fn last(function: &str) -> String {
-    function.rsplit("::").next().unwrap_or(function).to_owned()
+    print::escaped(function.rsplit("::").next().unwrap_or(function))
 }
