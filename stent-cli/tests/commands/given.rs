@@ -13,9 +13,11 @@ fn refused(arguments: &[&str]) -> String {
 
 #[test]
 fn what_is_no_duration_is_refused_with_the_forms() {
-    for text in ["10", "1x", "-5s", ""] {
+    for text in ["10", "1x", "-5s", "", "1h30", "1e400s", "９s", "0s"] {
         for arguments in [["list", "--since", text], ["cleanup", "--older-than", text]] {
-            assert!(refused(&arguments).contains("expected forms like 90s, 1h30m, 2d"), "{arguments:?}");
+            let told = refused(&arguments);
+            let form = if text == "0s" { "expected more than zero, in forms" } else { "expected forms" };
+            assert!(told.contains(&format!("{form} like 90s, 1h30m, 2d")), "{arguments:?}: {told}");
         }
     }
 }
@@ -31,6 +33,11 @@ fn every_other_argument_is_refused_in_one_line() {
         &["list", "--db", "sqlite:x.db", "--schema", "s"],
         &["list", "--limit", "0"],
         &["list", "--limit", "1001"],
+        &["list", "--limit", "-1"],
+        &["list", "--limit", "9e18"],
+        &["list", "--db", "./postgres-data.db"],
+        &["list", "--db", "mysql://me@here/orders"],
+        &["watch", "--times", "0"],
         &["list", "--state", "lost"],
         &["list", "--after", "7"],
         &["show", "7"],
@@ -45,6 +52,7 @@ fn every_other_argument_is_refused_in_one_line() {
     ] {
         refused(arguments);
     }
+    assert!(refused(&["list", "--state", "lost"]).contains("expected one of scheduled, pending, running"));
 }
 
 #[cfg(unix)]
@@ -74,12 +82,20 @@ fn a_password_shows_nowhere() {
     assert!(ran.exit == 4 && ran.told.starts_with("error[STENT-4001]: "), "{}", ran.told);
 }
 
-#[test]
-fn a_file_of_another_program_is_left_alone() {
-    let place = Place::sqlite();
-    std::fs::write(place.file("stent.db"), "a letter to a friend, and no database at all").unwrap();
-    let ran = place.run(&["migrate", "--create"]);
-    assert!(ran.exit != 0 && ran.told.starts_with("error[STENT-"), "{}", ran.told);
+#[tokio::test]
+async fn what_belongs_to_another_program_is_left_alone() {
+    let letter = Place::sqlite();
+    std::fs::write(letter.file("stent.db"), "a letter to a friend, and no database at all").unwrap();
+    let shop = Place::sqlite();
+    shop.make("CREATE TABLE orders (id INTEGER PRIMARY KEY)").await;
+    for (place, exit) in [(letter, 5), (shop, 5)] {
+        let before = std::fs::read(place.file("stent.db")).unwrap();
+        for arguments in [&["migrate", "--create"][..], &["list"], &["doctor"]] {
+            let ran = place.run(arguments);
+            assert!(ran.exit == exit && ran.told.starts_with("error[STENT-5002]: "), "{arguments:?}: {}", ran.told);
+        }
+        assert!(std::fs::read(place.file("stent.db")).unwrap() == before, "nothing was written");
+    }
 }
 
 #[test]

@@ -85,6 +85,12 @@ impl Place {
         ran.told
     }
 
+    /// Makes an SQLite file of another program.
+    pub(crate) async fn make(&self, sql: &str) {
+        std::fs::File::create(self.file("stent.db")).unwrap();
+        self.execute(sql, "").await;
+    }
+
     /// Makes the schema one of a program that is newer.
     pub(crate) async fn to_schema(&self, version: u32) {
         let sqlite = format!("PRAGMA user_version = {version}");
