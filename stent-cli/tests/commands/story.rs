@@ -19,6 +19,7 @@ async fn order(ctx: Ctx, orders: Vec<u64>) -> Result<u64> {
     let charged = ctx.map(orders.into_iter().map(charge)).await?;
     ctx.step("audit", async || Ok::<_, Failure>(())).await?;
     ctx.progress("all charged");
+    ctx.sleep("1ms").await?;
     Ok(charged.into_iter().sum())
 }
 

@@ -175,6 +175,7 @@ fn shows(place: &Place, story: &Story) {
         "SPAN map shop::charge completed\n",
         "SPAN step audit completed",
         "note all charged",
+        "SPAN sleep passed",
         "children of the root\nFUNCTION STATE TASKS\nshop::charge completed 3\n",
         "variables\nNAME VALUE\norders 2\nnote a value of 12 bytes",
     ] {

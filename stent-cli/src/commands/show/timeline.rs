@@ -41,7 +41,7 @@ pub(super) async fn read(backend: &dyn Backend, task: &TaskRecord, most: u32) ->
         page.after = Some(last.seq);
         entries.iter().for_each(|entry| reading.take(entry));
     }
-    let mut events = reading.end();
+    let mut events = reading.end(task.ended_at);
     let children = TaskFilter { parent: Some(task.id), ..TaskFilter::default() };
     let children = backend.list_tasks(&children, Page::first(CALLS)).await?;
     events.extend(children.iter().filter(|child| child.index.is_none()).map(call));
@@ -59,6 +59,15 @@ fn call(child: &TaskRecord) -> Event {
     }
 }
 
+/// What is known of an operation that has not ended.
+enum Detail {
+    Nothing,
+    /// A sleep, and until when.
+    Until(Timestamp),
+    /// A map, and how many of its items are done.
+    Closed(u32),
+}
+
 #[derive(Default)]
 struct Reading {
     /// When the turn began in which the task is.
@@ -66,7 +75,7 @@ struct Reading {
     /// When each turn began whose operations are still open, by the turn.
     turns: BTreeMap<u32, Timestamp>,
     /// What was made and has not ended.
-    open: Vec<(OperationId, Timestamp, Option<String>)>,
+    open: Vec<(OperationId, Timestamp, Detail)>,
     events: Vec<Event>,
 }
 
@@ -76,12 +85,12 @@ impl Reading {
         match &entry.body {
             EntryBody::Made(operation, made) => {
                 let detail = match made {
-                    Made::Sleep { until } => Some(format!("until {until}")),
+                    Made::Sleep { until } => Detail::Until(*until),
                     Made::Dispatch { execution } => {
                         return self.end_of(operation, entry.at, format!("dispatched {execution}"));
                     }
                     Made::Patch => return self.end_of(operation, entry.at, "passed".to_owned()),
-                    _ => None,
+                    _ => Detail::Nothing,
                 };
                 self.open.push((operation.clone(), entry.at, detail));
             }
@@ -104,7 +113,7 @@ impl Reading {
             EntryBody::Note(text) => self.push(entry.at, "note".to_owned(), text.clone(), None),
             EntryBody::Chunk { map, closed, .. } => {
                 if let Some((_, _, detail)) = self.open.iter_mut().find(|(open, ..)| open == map) {
-                    *detail = Some(format!("{closed} items done"));
+                    *detail = Detail::Closed(*closed);
                 }
             }
             EntryBody::Variables => {}
@@ -123,10 +132,18 @@ impl Reading {
         self.events.push(Event { at, operation, outcome, took });
     }
 
-    fn end(mut self) -> Vec<Event> {
+    /// What a task did that ended at this time, or goes on. The last outcome that a function was given needs no entry: a sleep that is over is none that is open.
+    fn end(mut self, ended: Option<Timestamp>) -> Vec<Event> {
         for (operation, at, detail) in std::mem::take(&mut self.open) {
-            let outcome = detail.map_or("open".to_owned(), |detail| format!("open, {detail}"));
-            self.push(at, operation.to_string(), outcome, None);
+            let (at, outcome, took) = match detail {
+                Detail::Until(until) if ended.is_some_and(|ended| until <= ended) => {
+                    (until, "passed".to_owned(), Some(until.since(at)))
+                }
+                Detail::Until(until) => (at, format!("open, until {until}"), None),
+                Detail::Closed(items) => (at, format!("open, {items} items done"), None),
+                Detail::Nothing => (at, "open".to_owned(), None),
+            };
+            self.push(at, operation.to_string(), outcome, took);
         }
         self.events
     }
